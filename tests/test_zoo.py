@@ -1,0 +1,87 @@
+"""Shipped models: the card tells the truth, the hash is checked, a round trip keeps the pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tgan_lib import recipes, zoo
+from tgan_lib.gan import GAN
+from tgan_lib.metrics import Distance
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_card_and_weights_belong_together(name: str) -> None:
+    gan = zoo.load(name, device="cpu")
+    card = zoo.card(name)
+    assert card["name"] == name
+    assert {
+        "title",
+        "data",
+        "licence",
+        "recipe",
+        "distance",
+        "distance_is",
+        "floor",
+        "seconds",
+        "date",
+    } <= card.keys()
+    assert (zoo.FOLDER / f"{name}.safetensors").stat().st_size == card["bytes"] <= 3_000_000
+    assert name in recipes.RECIPES
+    images = gan.sample(16, seed=0)
+    assert images.shape == (16, gan.config.channels, gan.config.size, gan.config.size)
+    assert images.std() > 0.1
+    for direction in gan.directions.values():
+        assert direction.norm().item() == pytest.approx(1, abs=1e-3)
+
+
+def test_the_zoo_has_a_digit_generator() -> None:
+    assert "mnist-dcgan" in zoo.names()
+
+
+def test_every_digit_appears_in_200_samples() -> None:
+    gan = zoo.load("mnist-dcgan", device="cpu")
+    from tgan_lib.features import extract, load_features
+    from tgan_lib.metrics import class_counts
+
+    counts = class_counts(extract(load_features("mnist-v1", "cpu"), gan.sample(200, seed=0))[1])
+    assert int(counts.min()) >= 4
+
+
+def test_the_distance_on_the_card_is_measured_again() -> None:
+    from tgan_lib.data import load
+
+    try:
+        real = load("mnist", download=False, device="cpu")
+    except FileNotFoundError:
+        pytest.skip("MNIST is not on this machine: set TGAN_DATA to measure the card's distance again")
+    if "glyphs" in real.name:
+        pytest.skip("MNIST is not on this machine: set TGAN_DATA to measure the card's distance again")
+    measured = Distance(real)(zoo.load("mnist-dcgan", device="cpu"))
+    assert measured == pytest.approx(zoo.card("mnist-dcgan")["distance"], rel=0.05)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    gan = GAN.build("dcgan", width=8, latent_dim=6, device="cpu")
+    gan.directions = {"tilt": torch.nn.functional.normalize(torch.arange(6.0), dim=0)}
+    card = zoo.write(tmp_path / "mine", gan, {"title": "mine"})
+    back = zoo.read(tmp_path / "mine.safetensors", card, "cpu")
+    z = gan.latents(4, seed=0)
+    torch.testing.assert_close(back.sample(z=z), gan.sample(z=z), atol=2e-3, rtol=0)
+    torch.testing.assert_close(
+        back.discriminator(gan.sample(z=z)), gan.discriminator(gan.sample(z=z)), atol=2e-3, rtol=2e-3
+    )
+    torch.testing.assert_close(back.directions["tilt"], gan.directions["tilt"], atol=1e-3, rtol=0)
+
+
+def test_damage_and_unknown_names_are_one_sentence(tmp_path: Path) -> None:
+    card = zoo.write(tmp_path / "mine", GAN.build("mlp", width=8, device="cpu"), {})
+    data = bytearray((tmp_path / "mine.safetensors").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "mine.safetensors").write_bytes(data)
+    with pytest.raises(ValueError, match="does not have the hash on its card"):
+        zoo.read(tmp_path / "mine.safetensors", card)
+    with pytest.raises(ValueError, match="did you mean 'mnist-dcgan'"):
+        zoo.load("mnist_dcgan")

@@ -1,0 +1,58 @@
+"""tgan_lib: GAN losses, training, transfer and latent exploration, for the book *GANs That Transfer*.
+
+The names below are what the book's notebooks use. Those that need matplotlib or widgets are imported when first
+asked for, so that `import tgan_lib` costs little more than torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from .budget import budget, budget_sentence, current_budget
+from .gan import GAN, default_device
+from .losses import LOSSES
+
+__version__ = "0.1.0"
+
+# name -> (module, attribute); no attribute means the module itself
+_LATER: dict[str, tuple[str, str | None]] = {
+    "Distance": ("metrics", "Distance"),
+    "LatentExplorer": ("explorer", "LatentExplorer"),
+    "check": ("checks", "check"),
+    "checks": ("checks", None),
+    "data": ("data", None),
+    "features": ("features", None),
+    "glue": ("plots", "glue"),
+    "glyphs": ("glyphs", None),
+    "latent": ("latent", None),
+    "load": ("data", "load"),
+    "losses": ("losses", None),
+    "metrics": ("metrics", None),
+    "networks": ("networks", None),
+    "plots": ("plots", None),
+    "train": ("training", "train"),
+    "zoo": ("zoo", None),
+}
+
+__all__ = ["GAN", "LOSSES", "budget", "current_budget", "default_device", "setup", *sorted(_LATER)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'tgan_lib' has no attribute {name!r}")
+    module, attribute = _LATER[name]
+    found = import_module(f".{module}", __name__)
+    return found if attribute is None else getattr(found, attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def setup() -> None:
+    """What every notebook starts with: the book's figure style, and one sentence that says which budget runs."""
+    from .plots import use_style
+
+    use_style()
+    print(budget_sentence())

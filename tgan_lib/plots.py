@@ -1,0 +1,153 @@
+"""The book's figures: one style, grids of samples, curves with their spread.
+
+Figures have a transparent ground and mid-tone ink, so that one picture reads on a light page, on a dark one and
+in grey print. Series differ in colour *and* in line style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from cycler import cycler
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#7d8590"  # 4:1 on white, 4.5:1 on the dark page
+COLOURS = ("#1f83d6", "#d9603b", "#2a9d78", "#a36bd1", "#b58a00", "#d1568f")
+STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+
+
+def use_style() -> None:
+    """Set matplotlib's defaults to the book's style, for the rest of the session."""
+    plt.rcParams.update(
+        {
+            "figure.figsize": (6.4, 3.4),
+            "figure.dpi": 110,
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "savefig.facecolor": "none",
+            "savefig.transparent": True,
+            "savefig.bbox": "tight",
+            "text.color": INK,
+            "axes.labelcolor": INK,
+            "axes.edgecolor": INK,
+            "axes.titlecolor": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": INK,
+            "grid.alpha": 0.25,
+            "grid.linewidth": 0.6,
+            "axes.titlesize": 11,
+            "axes.titleweight": "medium",
+            "axes.labelsize": 10,
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+            "font.size": 10,
+            "axes.prop_cycle": cycler(color=COLOURS) + cycler(linestyle=STYLES),
+        }
+    )
+
+
+def to_array(images: Tensor) -> np.ndarray:
+    """(N, C, H, W), floats in [-1, 1] or uint8 -> (N, H, W, 3) uint8."""
+    if images.dtype != torch.uint8:
+        images = ((images.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    images = images.cpu()
+    if images.shape[1] == 1:
+        images = images.expand(-1, 3, -1, -1)
+    return images.permute(0, 2, 3, 1).numpy()
+
+
+def tile(images: Tensor, columns: int, gap: int = 1) -> np.ndarray:
+    """One picture of a grid, (rows (H + gap) - gap, columns (W + gap) - gap, 4) uint8; the gaps are transparent."""
+    array = to_array(images)
+    n, height, width, _ = array.shape
+    rows = -(-n // columns)
+    sheet = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), np.uint8)
+    for i, image in enumerate(array):
+        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        sheet[top : top + height, left : left + width, :3] = image
+        sheet[top : top + height, left : left + width, 3] = 255
+    return sheet
+
+
+def show_images(
+    images: Tensor, columns: int = 8, title: str = "", ax: Axes | None = None, scale: float = 0.55
+) -> Axes:
+    """A grid of images without axes. `scale` is inches per image when a new figure is made."""
+    if ax is None:
+        rows = -(-len(images) // columns)
+        _, ax = plt.subplots(figsize=(columns * scale, rows * scale + (0.3 if title else 0)))
+    ax.imshow(tile(images, columns), interpolation="nearest")
+    ax.set_axis_off()
+    ax.set_title(title, loc="left")
+    return ax
+
+
+def show_grids(grids: Mapping[str, Tensor], columns: int = 4, across: int | None = None) -> Figure:
+    """Several grids side by side under their titles, `across` of them to a row (all in one row by default)."""
+    across = across or len(grids)
+    down = -(-len(grids) // across)
+    rows = -(-len(next(iter(grids.values()))) // columns)
+    width = 8.0 / across
+    figure, axes = plt.subplots(
+        down, across, figsize=(8.0, down * (width * rows / columns + 0.3)), squeeze=False
+    )
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, (title, images) in zip(axes.flat, grids.items(), strict=False):
+        show_images(images, columns, title, ax)
+    figure.tight_layout(pad=0.4)
+    return figure
+
+
+def curves(
+    series: Mapping[str, tuple[Sequence[float], Sequence[Sequence[float]]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    log_x: bool = False,
+    log_y: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Lines of a mean over seeds with a band from the smallest to the largest.
+
+    series: name -> (x of length n, one list of n values for each seed).
+    """
+    if ax is None:
+        _, ax = plt.subplots()
+    for i, (name, (x, runs)) in enumerate(series.items()):
+        values = np.asarray(runs, float)
+        (line,) = ax.plot(x, values.mean(0), label=name, marker="osD^vP"[i % 6], markersize=4)
+        if len(values) > 1:
+            ax.fill_between(x, values.min(0), values.max(0), color=line.get_color(), alpha=0.18, linewidth=0)
+    ax.set(
+        xlabel=xlabel, ylabel=ylabel, xscale="log" if log_x else "linear", yscale="log" if log_y else "linear"
+    )
+    if len(series) > 1:
+        ax.legend()
+    return ax
+
+
+def glue(name: str, value: Any) -> None:
+    """Store a value of this run under `name`, for the page's prose to quote, and print it.
+
+    Writes what myst-nb's own `glue` writes, without needing myst-nb where a notebook runs.
+    """
+    from IPython.display import display
+
+    text = value if isinstance(value, str) else f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"
+    prefix = "application/papermill.record/"
+    display(
+        {f"{prefix}text/plain": text}, raw=True, metadata={"scrapbook": {"name": name, "mime_prefix": prefix}}
+    )
