@@ -22,8 +22,8 @@ def softplus64(x: np.ndarray) -> np.ndarray:
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-GENERATOR_VALUE = {"minimax": lambda l: -softplus64(l), "non_saturating": lambda l: softplus64(-l)}
-GENERATOR_SLOPE = {"minimax": lambda l: -sigmoid64(l), "non_saturating": lambda l: -sigmoid64(-l)}
+GENERATOR_VALUE = {"minimax": lambda x: -softplus64(x), "non_saturating": lambda x: softplus64(-x)}
+GENERATOR_SLOPE = {"minimax": lambda x: -sigmoid64(x), "non_saturating": lambda x: -sigmoid64(-x)}
 
 
 def value_and_slope(loss: str, logits: Tensor) -> tuple[float, Tensor]:

@@ -8,6 +8,7 @@ import scipy.linalg
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_data import mnist
 
 from tgan_lib.data import Images, load
 from tgan_lib.features import extract, feature_card, load_features
@@ -77,16 +78,7 @@ def test_features_run_in_eval_mode_and_do_not_depend_on_the_batch() -> None:
 
 def test_the_shipped_classifier_is_as_good_as_its_card_says() -> None:
     assert feature_card()["test_accuracy"] >= 0.985
-    try:
-        test_set = load("mnist", split="test", download=False, device="cpu")
-    except FileNotFoundError:
-        pytest.skip(
-            "MNIST's test set is not on this machine: set TGAN_DATA to check the classifier against it"
-        )
-    if "glyphs" in test_set.name:
-        pytest.skip(
-            "MNIST's test set is not on this machine: set TGAN_DATA to check the classifier against it"
-        )
+    test_set = mnist("test")
     right = extract(load_features("mnist-v1", "cpu"), test_set.data)[1].argmax(1) == test_set.labels
     assert right.float().mean().item() == pytest.approx(feature_card()["test_accuracy"], abs=5e-4)
 

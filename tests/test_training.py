@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from tgan_lib.data import Images, load
+from tgan_lib.data import Images, load, to_uint8
 from tgan_lib.gan import GAN
 from tgan_lib.history import History
 from tgan_lib.losses import LOSSES
@@ -214,8 +214,6 @@ def test_sample_grids_are_of_the_same_latents(digits: Images) -> None:
     history = train(gan, digits, steps=6, batch_size=8, samples_every=3, progress=False, seed=3)
     assert sorted(history.grids) == [3, 6]
     assert history.grids[6].dtype == torch.uint8
-    from tgan_lib.data import to_uint8
-
     assert torch.equal(history.grids[6], to_uint8(gan.sample(64, seed=3)))
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from real_data import mnist
 
 from tgan_lib import recipes, zoo
+from tgan_lib.features import extract, load_features
 from tgan_lib.gan import GAN
-from tgan_lib.metrics import Distance
+from tgan_lib.metrics import Distance, class_counts
 
 
 @pytest.mark.parametrize("name", zoo.names())
@@ -43,23 +45,12 @@ def test_the_zoo_has_a_digit_generator() -> None:
 
 def test_every_digit_appears_in_200_samples() -> None:
     gan = zoo.load("mnist-dcgan", device="cpu")
-    from tgan_lib.features import extract, load_features
-    from tgan_lib.metrics import class_counts
-
     counts = class_counts(extract(load_features("mnist-v1", "cpu"), gan.sample(200, seed=0))[1])
     assert int(counts.min()) >= 4
 
 
 def test_the_distance_on_the_card_is_measured_again() -> None:
-    from tgan_lib.data import load
-
-    try:
-        real = load("mnist", download=False, device="cpu")
-    except FileNotFoundError:
-        pytest.skip("MNIST is not on this machine: set TGAN_DATA to measure the card's distance again")
-    if "glyphs" in real.name:
-        pytest.skip("MNIST is not on this machine: set TGAN_DATA to measure the card's distance again")
-    measured = Distance(real)(zoo.load("mnist-dcgan", device="cpu"))
+    measured = Distance(mnist())(zoo.load("mnist-dcgan", device="cpu"))
     assert measured == pytest.approx(zoo.card("mnist-dcgan")["distance"], rel=0.05)
 
 

@@ -31,6 +31,7 @@ _LATER: dict[str, tuple[str, str | None]] = {
     "metrics": ("metrics", None),
     "networks": ("networks", None),
     "plots": ("plots", None),
+    "results": ("stored", "results"),
     "train": ("training", "train"),
     "zoo": ("zoo", None),
 }

@@ -19,7 +19,7 @@ BUDGETS = ("smoke", "cpu", "gpu")
 
 
 def current_budget() -> str:
-    """ "smoke", "cpu" or "gpu": TGAN_BUDGET if it is set, else by hardware. ValueError for another word in it."""
+    """The budget's name: what TGAN_BUDGET says, else by hardware. ValueError if it says another word."""
     asked = os.environ.get("TGAN_BUDGET", "").strip().lower()
     if not asked:
         return "gpu" if torch.cuda.is_available() else "cpu"

@@ -51,7 +51,7 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The dictionary that `save_checkpoint` wrote, on the CPU. Raises CheckpointError for any file that is not whole."""
+    """The dictionary that `save_checkpoint` wrote, on the CPU. CheckpointError for any file that is not whole."""
     path = Path(path)
     with open(path, "rb") as file:
         words = file.readline(200).decode("latin-1").split()

@@ -13,6 +13,7 @@ Shapes: a latent batch is (N, latent_dim); an image batch is (N, channels, size,
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ class MLPGenerator(nn.Module):
         super().__init__()
         widths = [latent_dim, width, 2 * width, 4 * width]
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             layers += [nn.Linear(before, after), nn.LeakyReLU(LEAK)]
         layers += [nn.Linear(widths[-1], channels * size * size), nn.Tanh()]
         self.net = nn.Sequential(*layers, nn.Unflatten(1, (channels, size, size)))

@@ -31,7 +31,10 @@ PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def pick_precision(precision: str, device: torch.device) -> str:
-    """ "auto" is fp32 on the CPU, bf16 on Ampere and later, fp16 on older GPUs (a T4 says it can do bf16; it emulates it)."""
+    """What "auto" means here: fp32 on the CPU, bf16 on Ampere and later, fp16 on older GPUs.
+
+    A T4 says that it can do bf16; it emulates it, slowly, so we ask about the hardware alone.
+    """
     if precision != "auto":
         if precision not in PRECISIONS:
             raise unknown_name("precision", precision, [*PRECISIONS, "auto"])
@@ -279,8 +282,8 @@ def check_fit(gan: GAN, images: Images) -> None:
     config = gan.config
     if (channels, size) != (config.channels, config.size):
         raise ValueError(
-            f"the images have {channels} channels and {size} px, the GAN makes {config.channels} channels and {config.size} px; "
-            f"load them with size={config.size}, channels={config.channels}"
+            f"the images have {channels} channels and {size} px, the GAN makes {config.channels} channels and "
+            f"{config.size} px; load them with size={config.size}, channels={config.channels}"
         )
     if gan.device != images.data.device:
         raise ValueError(

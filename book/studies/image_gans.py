@@ -1,0 +1,80 @@
+"""Chapter 3's comparison over seeds: an MLP GAN and a DCGAN on MNIST, equal seconds of training.
+
+    python book/studies/image_gans.py [--seconds 140] [--out FILE]
+
+Six runs; each is stored when it is done and the script can be stopped and started again. Give the machine
+nothing else to do meanwhile: what is compared is how far each gets in a given time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from study import RESULTS, run_cells
+
+from tgan_lib import GAN, Distance, data, train
+
+SEEDS = (0, 1, 2)
+NETWORKS = {"MLP": "mlp", "DCGAN": "dcgan"}
+READINGS = 7  # distances measured on the way, evenly in time
+
+
+def compute(cell: str, seconds: float, images: data.Images, distance: Distance) -> dict[str, Any]:
+    """One run: the distance of its samples after each seventh of the time, and the steps it got to."""
+    name, seed = cell.split(" seed ")
+    gan = GAN.build(NETWORKS[name], size=28, channels=1, latent_dim=64, seed=int(seed))
+    distances: list[float] = []
+    steps: list[int] = []
+    with tempfile.TemporaryDirectory() as folder:
+        # the run is stopped and resumed at each reading: resuming is exact, so it is one run
+        for reading in range(1, READINGS + 1):
+            history = train(
+                gan,
+                images,
+                steps=10**9,
+                seconds=seconds * reading / READINGS,
+                seed=int(seed),
+                metric=distance,
+                metric_every=10**9,
+                save_every=10**9,
+                run_dir=folder,
+                progress=False,
+            )
+            distances.append(round(history.last("distance"), 3))
+            steps.append(history.notes["steps"])
+    print(f"{cell}: {steps[-1]} steps, distance {distances[-1]}", flush=True)
+    return {"distance": distances, "steps": steps, "classes": distance.classes(gan, 200).tolist()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=140)
+    parser.add_argument("--out", type=Path, default=RESULTS / "image_gans.json")
+    arguments = parser.parse_args()
+    images = data.load("mnist")
+    distance = Distance(images)
+    floor = distance.of_images(data.load("mnist", split="test").data)
+    # seeds outermost: should the machine slow down for a while, it slows both networks
+    cells = [f"{name} seed {seed}" for seed in SEEDS for name in NETWORKS]
+    settings = {
+        "seconds": [round(arguments.seconds * r / READINGS, 3) for r in range(1, READINGS + 1)],
+        "seeds": list(SEEDS),
+        "samples": distance.n,
+        "features": distance.features,
+        "floor": round(floor, 3),
+        "data": images.name,
+    }
+    run_cells(
+        arguments.out,
+        "book/studies/image_gans.py",
+        settings,
+        cells,
+        lambda cell: compute(cell, arguments.seconds, images, distance),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""Bytes on disk to arrays of pixels: a folder of images, a zip of one, and MNIST's own format.
+
+Nothing is ever unpacked to disk. Images are decoded by a few threads (Pillow lets go of Python's lock while
+it decodes) straight into one uint8 array.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image, ImageOps
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+MAX_PIXELS = 64_000_000  # of one image: a small file can be made to unfold to gigabytes
+MAX_FILE_BYTES = 2**28  # of one file in a zip
+MAX_ARRAY_BYTES = 2**35
+
+
+def read_images(
+    path: str | os.PathLike[str],
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    split: str = "train",
+    limit: int | None = None,
+) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+    """Every image in a folder or zip: uint8 (N, C, size, size), labels int64 (N,) or None, and class names.
+
+    A class is a folder, named by its path below the folder that holds all images; images that share one
+    folder have no labels. Where the top level holds both `train` and `test`, `split` picks one. Hidden files
+    and __MACOSX are passed over. Images are turned as their camera says, laid on white where they are
+    transparent, cropped to the middle square, and resized (bicubic, antialiased) when `size` is given;
+    without it they must be of one size. `channels` None goes by the first image. `limit` takes that many at
+    random, always the same. Raises ValueError, naming the file where it is a file's fault.
+    """
+    path = Path(path)
+    archive = None if path.is_dir() else _open_zip(path)
+    try:
+        names = sorted(_in_folder(path) if archive is None else _in_zip(archive))
+        if not names:
+            raise ValueError(
+                f"{path} holds no images; files ending in {', '.join(sorted(SUFFIXES))} are read"
+            )
+        classes_of, names = _classes(names, split)
+        if limit is not None and limit < len(names):
+            keep = np.sort(np.random.default_rng(0).choice(len(names), limit, replace=False))
+            names = [names[i] for i in keep]
+        open_one: Callable[[str], BytesIO | Path] = (
+            (lambda name: path / name) if archive is None else (lambda name: _member(archive, name))
+        )
+        images = _decode(names, open_one, str(path), size, channels)
+    finally:
+        if archive is not None:
+            archive.close()
+    classes = sorted(set(classes_of.values()))
+    if len(classes) < 2:
+        return images, None, []
+    number = {name: i for i, name in enumerate(classes)}
+    return images, np.array([number[classes_of[name]] for name in names]), classes
+
+
+def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
+    """A uint8 array from a file in MNIST's format: 0, 0, 8, the number of axes, their lengths, the bytes."""
+    raw = Path(path).read_bytes()
+    axes = raw[3] if raw[:3] == b"\0\0\x08" and len(raw) > 3 else 0
+    if not axes or len(raw) < 4 + 4 * axes:
+        raise ValueError(
+            f"{path} is not a file of MNIST's format (bytes in the IDX layout); delete it and load again"
+        )
+    shape = struct.unpack_from(f">{axes}I", raw, 4)
+    right = 4 + 4 * axes + math.prod(shape)
+    if len(raw) != right:
+        raise ValueError(
+            f"{path} has {len(raw)} bytes where its header asks for {right}; delete it and load again"
+        )
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape).copy()
+
+
+def _wanted(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return not hidden and PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def _in_folder(root: Path) -> list[str]:
+    found = (
+        Path(top, file).relative_to(root).as_posix() for top, _, files in os.walk(root) for file in files
+    )
+    return [name for name in found if _wanted(name)]
+
+
+def _in_zip(archive: zipfile.ZipFile) -> list[str]:
+    return [info.filename for info in archive.infolist() if not info.is_dir() and _wanted(info.filename)]
+
+
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ValueError(
+            f"{path} cannot be read as a zip ({error}); a folder or zip of images is right"
+        ) from error
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> BytesIO:
+    if archive.getinfo(name).file_size > MAX_FILE_BYTES:
+        raise ValueError(f"it unpacks to more than {MAX_FILE_BYTES >> 20} MB")
+    return BytesIO(archive.read(name))
+
+
+def _classes(names: list[str], split: str) -> tuple[dict[str, str], list[str]]:
+    """The class of every name (its folder below the common one), and the names that belong to the split."""
+    folders = {name: PurePosixPath(name).parent.parts for name in names}
+    shared = 0
+    for level in zip(*folders.values(), strict=False):  # how many folders all names have in common
+        if len(set(level)) > 1:
+            break
+        shared += 1
+    below = {name: parts[shared:] for name, parts in folders.items()}
+    if {"train", "test"} <= {parts[0] for parts in below.values() if parts}:
+        names = [name for name in names if below[name][:1] == (split,)]
+        below = {name: below[name][1:] for name in names}
+    return {name: "/".join(parts) or "." for name, parts in below.items()}, names
+
+
+def _decode(
+    names: list[str],
+    open_one: Callable[[str], BytesIO | Path],
+    where: str,
+    size: int | None,
+    channels: int | None,
+) -> np.ndarray:
+    """Decode all files into one array (N, C, size, size); errors name the file."""
+
+    def picture(name: str, channels: int | None) -> np.ndarray:
+        try:
+            return _pixels(open_one(name), size, channels)
+        except (
+            Exception
+        ) as error:  # Pillow raises all kinds of errors on broken files, SyntaxError among them
+            raise ValueError(f"{name} in {where} cannot be read as an image: {error}") from error
+
+    first = picture(names[0], channels)
+    if len(names) * first.size > MAX_ARRAY_BYTES:
+        raise ValueError(
+            f"{len(names)} images of {first.shape[1]} pixels would take {len(names) * first.size >> 30} GB; "
+            f"pass size=, 64 for example"
+        )
+    out = np.empty((len(names), *first.shape), np.uint8)
+
+    def work(i: int) -> None:
+        pixels = picture(names[i], channels)
+        if len(pixels) < len(first):  # grey among colour
+            pixels = pixels.repeat(3, axis=0)
+        if pixels.shape[1:] != first.shape[1:]:
+            raise ValueError(
+                f"{names[i]} in {where} is {pixels.shape[1]} pixels wide as a square and {names[0]} is "
+                f"{first.shape[1]}; pass size= to bring all to one size"
+            )
+        if len(pixels) > len(first):
+            raise ValueError(
+                f"{where} mixes grey and colour ({names[0]}, {names[i]}); pass channels=1 or channels=3"
+            )
+        out[i] = pixels
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        try:
+            for _ in pool.map(work, range(len(names)), chunksize=64):
+                pass
+        except BaseException:  # an error or Ctrl-C: do not decode the rest first
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return out
+
+
+def _pixels(file: BytesIO | Path, size: int | None, channels: int | None) -> np.ndarray:
+    """One image as uint8 (C, side, side): the middle square, resized to `size` if that is given."""
+    with Image.open(file) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise ValueError(
+                f"it is {width}x{height} pixels; at most {MAX_PIXELS // 1_000_000} million are read"
+            )
+        if image.mode in ("I", "F") or image.mode.startswith("I;"):
+            raise ValueError(f"its pixels are of Pillow's mode {image.mode}; 8 bits a channel are right")
+        image = ImageOps.exif_transpose(image)
+        if "A" in image.mode or "transparency" in image.info:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        if channels is None:
+            channels = 1 if image.mode in ("1", "L", "LA") else 3
+        image = image.convert("L" if channels == 1 else "RGB")
+        width, height = image.size
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        if width != height:
+            image = image.crop((left, top, left + side, top + side))
+        if size not in (None, side):
+            image = image.resize((size, size), Image.Resampling.BICUBIC)
+        pixels = np.asarray(image)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

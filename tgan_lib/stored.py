@@ -1,0 +1,24 @@
+"""Results of the book's studies: runs too long for a notebook, stored with the seeds and the machine they had.
+
+They are made by the scripts in book/studies and kept in book/results; an installed library carries a copy, so
+that a chapter opened alone (on Colab, say) finds them too.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .errors import unknown_name
+
+FOLDER = Path(__file__).parent / "_results"  # a link to book/results; a copy in an installed library
+
+
+def results(name: str) -> dict[str, Any]:
+    """What the study `name` found: "script", "date", "device", "versions", "settings" and "cells"."""
+    known = [path.stem for path in FOLDER.glob("*.json")]
+    if name not in known:
+        raise unknown_name("stored study", name, known)
+    found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())
+    return found
