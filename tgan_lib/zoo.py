@@ -66,11 +66,9 @@ def read(path: str | Path, described: dict[str, Any], device: torch.device | str
         # load_state_dict copies into float32, whatever the file holds
         getattr(gan, part).load_state_dict(weights)
     gan.ema.load_state_dict(gan.generator.state_dict())
-    gan.directions = {
-        key.removeprefix("direction."): t.float()
-        for key, t in tensors.items()
-        if key.startswith("direction.")
-    }
+    # sorted: a safetensors file has no order of its own
+    named = sorted(key for key in tensors if key.startswith("direction."))
+    gan.directions = {key.removeprefix("direction."): tensors[key].float() for key in named}
     gan.card = described
     return gan.to(device or default_device())
 

@@ -1,0 +1,100 @@
+"""What every browser test shares: a Chromium, the built site, and pages that remember what went wrong."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from visits import FLAGS, HOW_TO_GET_ONE, ROOT, SITE, Visit, find_chromium
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    path = find_chromium()
+    if path is None:
+        if os.environ.get("TGAN_REQUIRE_BROWSER") == "1":
+            pytest.fail(HOW_TO_GET_ONE, pytrace=False)
+        pytest.skip(HOW_TO_GET_ONE)
+    return path
+
+
+# One browser a file, not one a session: while playwright's synchronous API is open, its event loop is the
+# running one in this thread, and notebooks that the same worker runs later would trip over it.
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    """A running headless Chromium (playwright.sync_api.Browser)."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The folder of the built site, built now when it is missing or older than its sources."""
+    (ROOT / "_build").mkdir(exist_ok=True)
+    with open(ROOT / "_build" / "site.lock", "w") as lock:  # two workers must not build at once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        build = [sys.executable, str(ROOT / "book" / "tools" / "build.py"), "--if-stale"]
+        done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.fail(f"The site does not build:\n{(done.stdout + done.stderr)[-4000:]}", pytrace=False)
+    return SITE
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def site_url(site: Path) -> Iterator[str]:
+    """The site over http on this machine, without a slash at the end."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Visit]]:
+    """`open_page(url, width=1280, dark=False)` opens a page, waits for its load event and returns a `Visit`.
+
+    Further keywords go to playwright's `Browser.new_context`. Every request to another origin, every console
+    error and every failed request is noted from the first byte on; `visit.assert_clean()` fails on any.
+    """
+    contexts: list[Any] = []
+
+    def open_one(url: str, width: int = 1280, dark: bool = False, **options: Any) -> Visit:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        scheme, rest = url.split("://", 1)
+        visit = Visit(page, "file:///" if scheme == "file" else f"{scheme}://{rest.split('/', 1)[0]}/")
+        page.on("request", lambda request: visit.note_request(request.url))
+        page.on("websocket", lambda socket: visit.note_request(socket.url.replace("ws", "http", 1)))
+        page.on("pageerror", lambda error: visit.errors.append(str(error)))
+        page.on("console", lambda said: visit.errors.append(said.text) if said.type == "error" else None)
+        page.on("requestfailed", lambda request: visit.refused.append(f"{request.url} ({request.failure})"))
+        page.on("response", lambda answer: visit.note_answer(answer.url, answer.status))
+        page.goto(url, wait_until="load")
+        return visit
+
+    yield open_one
+    for context in contexts:
+        context.close()

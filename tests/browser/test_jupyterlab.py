@@ -1,0 +1,141 @@
+"""A chapter live in JupyterLab, as a reader with a laptop runs it: all cells, then the explorer's sliders."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from visits import ROOT, Visit
+
+pytestmark = pytest.mark.browser
+
+CHAPTER = ROOT / "book" / "loss" / "03_image_gans.ipynb"
+RUN_LIMIT = 240_000  # ms, for all cells at the smallest budget on two busy cores
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    # The default keeps cells that are out of view out of the page; we want to see them all.
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def lab(chromium: str, tmp_path: Path) -> Iterator[str]:
+    """JupyterLab's address, with a copy of the chapter in its folder and settings of its own."""
+    home, work = tmp_path / "jupyter", tmp_path / "work"
+    work.mkdir()
+    shutil.copy(CHAPTER, work / CHAPTER.name)
+    for name, settings in SETTINGS.items():
+        file = home / "settings" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(settings))
+    folders = {
+        "JUPYTER_CONFIG_DIR": home / "config",
+        "JUPYTER_DATA_DIR": home / "data",
+        "JUPYTER_RUNTIME_DIR": home / "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": home / "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces",
+        "IPYTHONDIR": home / "ipython",
+    }
+    environment = os.environ | {"TGAN_BUDGET": "smoke"} | {key: str(path) for key, path in folders.items()}
+    port = free_port()
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+    command += [f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={work}"]
+    command += [
+        "--IdentityProvider.token=",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    with open(tmp_path / "lab.log", "w") as log:
+        server = subprocess.Popen(command, env=environment, cwd=work, stdout=log, stderr=log)
+        try:
+            wait_for(f"http://127.0.0.1:{port}/api", server, tmp_path / "lab.log")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def wait_for(url: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+    """Returns when `url` answers; fails with the end of the log when the server ends or stays silent."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            time.sleep(0.3)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-3000:]}", pytrace=False)
+
+
+def picture(canvas: Any) -> str:
+    return str(canvas.evaluate("canvas => canvas.toDataURL()"))
+
+
+def wait_for_change(visit: Visit, canvas: Any, before: str) -> str:
+    """The canvas's picture once it differs from `before`."""
+    visit.page.wait_for_function(
+        "([canvas, before]) => canvas.toDataURL() !== before", arg=[canvas.element_handle(), before]
+    )
+    return picture(canvas)
+
+
+def test_the_chapter_runs_and_its_explorer_moves(open_page: Callable[..., Visit], lab: str) -> None:
+    notebook = json.loads(CHAPTER.read_text(encoding="utf-8"))
+    visit = open_page(f"{lab}/lab/tree/{CHAPTER.name}")
+    page = visit.page
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    cells.first.wait_for()
+    # Run too early, it would ask which kernel to use.
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+    # What was stored must not pass for what was run.
+    page.get_by_role("menuitem", name="Edit", exact=True).click()
+    page.get_by_role("menuitem", name="Clear Outputs of All Cells", exact=True).click()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    page.wait_for_function(
+        r"""expected => expected === [...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')]
+            .filter(prompt => /\[\d+\]/.test(prompt.textContent)).length""",
+        arg=sum(bool(source.strip()) for source in sources),
+        timeout=RUN_LIMIT,
+    )
+    errors = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]')
+    assert errors.count() == 0, errors.all_inner_texts()
+
+    explorer = page.locator(".jp-OutputArea .tgx").first
+    explorer.scroll_into_view_if_needed()
+    page.locator(".jp-OutputArea .tgx[data-ms]").first.wait_for()
+    canvas = explorer.locator("canvas.tgx-picture")
+    slider = explorer.locator(".tgx-slider input[type=range]").first
+    shown = picture(canvas)
+
+    slider.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    shown = wait_for_change(visit, canvas, shown)
+
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.95, middle, steps=5)
+    page.mouse.up()
+    wait_for_change(visit, canvas, shown)
+    assert visit.outside == []

@@ -1,0 +1,142 @@
+"""The built site as a reader meets it: every page, over http and from a folder, wide, narrow, light, dark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from visits import ROOT, Visit
+
+pytestmark = pytest.mark.browser
+
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+PHONE = 390  # CSS pixels
+GRAVE = ("serious", "critical")
+
+
+def settle(visit: Visit) -> None:
+    """Waits until formulas are set and the page has come to rest."""
+    visit.page.wait_for_function("!window.MathJax || (MathJax.startup && MathJax.startup.promise)")
+    visit.page.evaluate("async () => { await window.MathJax?.startup.promise; await document.fonts.ready }")
+    visit.page.wait_for_load_state("networkidle")
+
+
+def scroll_through(visit: Visit) -> None:
+    """Brings every part of the page into view once, since some parts load only then."""
+    visit.page.evaluate(
+        """async () => {
+            for (let y = 0; y < document.scrollingElement.scrollHeight; y += innerHeight / 2) {
+                scrollTo({ top: y, behavior: "instant" });
+                await new Promise((next) => setTimeout(next, 30));
+            }
+            scrollTo({ top: 0, behavior: "instant" });
+        }"""
+    )
+
+
+def findings(visit: Visit) -> list[str]:
+    """What axe-core finds serious or critical, one line for each element."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    report = Axe().run(visit.page, options={"resultTypes": ["violations"]}).response
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['html'][:160]} | {node['failureSummary'][:300]}"
+        for rule in report["violations"]
+        if rule["impact"] in GRAVE
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_page_keeps_to_itself(
+    open_page: Callable[..., Visit], site: Path, site_url: str, page: str, scheme: str
+) -> None:
+    base = site_url if scheme == "http" else site.as_uri()
+    visit = open_page(f"{base}/{page}.html")
+    settle(visit)
+    scroll_through(visit)
+    visit.page.wait_for_load_state("networkidle")
+    visit.assert_clean()
+    formulas = visit.page.locator(".math").count()
+    assert visit.page.locator(".math mjx-container").count() == formulas, "a formula was not set"
+    assert visit.page.locator("mjx-merror").count() == 0, visit.page.locator("mjx-merror").all_inner_texts()
+    # A missing picture is an error above; a picture of no size is not.
+    empty = "imgs => imgs.filter(i => i.complete && !i.naturalWidth && i.loading !== 'lazy').map(i => i.src)"
+    assert visit.page.eval_on_selector_all("img", empty) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_page_is_accessible(open_page: Callable[..., Visit], site_url: str, page: str, theme: str) -> None:
+    """axe-core, with its contrast rule, on the page as it opens in each theme and with every fold opened."""
+    visit = open_page(f"{site_url}/{page}.html", dark=theme == "dark", reduced_motion="reduce")
+    settle(visit)
+    assert visit.page.get_attribute("html", "data-theme") == theme
+    visit.page.eval_on_selector_all("details", "all => all.forEach(d => { d.open = true })")
+    scroll_through(visit)
+    visit.page.wait_for_timeout(200)
+    assert findings(visit) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_fits_a_phone(open_page: Callable[..., Visit], site_url: str, page: str) -> None:
+    visit = open_page(f"{site_url}/{page}.html", width=PHONE)
+    settle(visit)
+    visit.page.eval_on_selector_all("details", "all => all.forEach(d => { d.open = true })")
+    scroll_through(visit)
+    wide = visit.page.evaluate(
+        """limit => [...document.querySelectorAll('main *')]
+           .filter(e => e.getBoundingClientRect().right > limit + 1).slice(0, 5)
+           .map(e => e.tagName + '.' + e.className)""",
+        PHONE,
+    )
+    assert visit.page.evaluate("document.scrollingElement.scrollWidth") <= PHONE, f"too wide, perhaps: {wide}"
+
+
+def test_phone_accessible_with_its_menu_open(open_page: Callable[..., Visit], site_url: str) -> None:
+    visit = open_page(f"{site_url}/{PAGES[0]}.html", width=PHONE, reduced_motion="reduce")
+    settle(visit)
+    visit.page.locator(".bd-header-article .primary-toggle").click()
+    visit.page.wait_for_timeout(500)
+    assert visit.page.locator(".bd-sidebar-primary").is_visible()
+    assert findings(visit) == []
+
+
+def test_theme_button_changes_the_theme(open_page: Callable[..., Visit], site_url: str) -> None:
+    visit = open_page(f"{site_url}/{PAGES[0]}.html")
+    seen = set()
+    for _ in range(3):
+        visit.page.locator("button.theme-switch-button").first.click()
+        seen.add(visit.page.get_attribute("html", "data-theme"))
+    assert seen == {"light", "dark"}
+    visit.assert_clean()
+
+
+def test_search_finds_a_word_offline(open_page: Callable[..., Visit], site_url: str) -> None:
+    visit = open_page(f"{site_url}/search.html?q=generator")
+    visit.page.wait_for_selector("#search-results li a")
+    summary = visit.page.locator("#search-results .search-summary").inner_text()
+    found = re.search(r"(\d+) page", summary)
+    assert found is not None, summary
+    assert int(found.group(1)) >= 2, summary
+    links = visit.page.eval_on_selector_all("#search-results li a", "all => all.map(a => a.href)")
+    assert any("glossary" in link for link in links), links
+    visit.assert_clean()
+
+
+def test_search_page_is_accessible(open_page: Callable[..., Visit], site_url: str) -> None:
+    visit = open_page(f"{site_url}/search.html?q=generator", reduced_motion="reduce")
+    visit.page.wait_for_selector("#search-results li a")
+    visit.page.wait_for_timeout(500)
+    assert findings(visit) == []
+
+
+def test_the_front_door_opens_the_book(open_page: Callable[..., Visit], site: Path) -> None:
+    visit = open_page((site / "index.html").as_uri())
+    visit.page.wait_for_url(f"**/{TOC['root']}.html")
+    assert "GANs That Transfer" in visit.page.title()
