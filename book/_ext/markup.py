@@ -7,11 +7,20 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
+
+def signature_lines(list_without_terms: re.Match[str]) -> str:
+    """Lines as spans, where Sphinx writes a long signature's arguments as definitions of nothing."""
+    lines = list_without_terms[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+    return f'<span class="sig-lines">{lines}</span>'
+
+
 MENDS = (
     # Fonts fetched before any icon asks for them: from file:// browsers refuse these and log errors.
     (re.compile(r'\s*<link rel="preload" as="font"[^>]*>'), ""),
     # Every icon there is, as a script of 1.5 MB. The style sheet and its fonts draw the few in use.
     (re.compile(r"\s*<script[^>]*/fontawesome/[^>]*></script>"), ""),
+    # A definition list in which nothing is defined confuses a screen reader.
+    (re.compile(r"<dl>\s*(<dd>.*?)</dl>", re.DOTALL), signature_lines),
     # A list's entries must be list items for a screen reader to count them.
     (re.compile(r'role="doc-biblioentry"'), 'role="listitem"'),
 )

@@ -22,7 +22,6 @@ def settle(visit: Visit) -> None:
     """Waits until formulas are set and the page has come to rest."""
     visit.page.wait_for_function("!window.MathJax || (MathJax.startup && MathJax.startup.promise)")
     visit.page.evaluate("async () => { await window.MathJax?.startup.promise; await document.fonts.ready }")
-    visit.page.wait_for_load_state("networkidle")
 
 
 def scroll_through(visit: Visit) -> None:
@@ -31,7 +30,7 @@ def scroll_through(visit: Visit) -> None:
         """async () => {
             for (let y = 0; y < document.scrollingElement.scrollHeight; y += innerHeight / 2) {
                 scrollTo({ top: y, behavior: "instant" });
-                await new Promise((next) => setTimeout(next, 30));
+                await new Promise(requestAnimationFrame);
             }
             scrollTo({ top: 0, behavior: "instant" });
         }"""
@@ -119,11 +118,9 @@ def test_theme_button_changes_the_theme(open_page: Callable[..., Visit], site_ur
 
 def test_search_finds_a_word_offline(open_page: Callable[..., Visit], site_url: str) -> None:
     visit = open_page(f"{site_url}/search.html?q=generator")
-    visit.page.wait_for_selector("#search-results li a")
-    summary = visit.page.locator("#search-results .search-summary").inner_text()
-    found = re.search(r"(\d+) page", summary)
-    assert found is not None, summary
-    assert int(found.group(1)) >= 2, summary
+    summary = visit.page.locator("#search-results .search-summary", has_text=re.compile(r"found \d+ page"))
+    summary.wait_for()
+    assert int(re.findall(r"\d+", summary.inner_text())[0]) >= 2
     links = visit.page.eval_on_selector_all("#search-results li a", "all => all.map(a => a.href)")
     assert any("glossary" in link for link in links), links
     visit.assert_clean()

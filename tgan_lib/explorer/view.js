@@ -93,6 +93,8 @@ function render({ model, el }) {
       make("div", { class: "tgx-seed" }, make("label", { for: seedInput.id }, "seed"), seedInput,
         button("New samples", () => reseed((seed + 1) % 4294967296)))),
     code);
+  // JupyterLab takes arrow keys, Enter and letters for its own commands unless the focused element itself says no.
+  for (const node of root.querySelectorAll("input, button, textarea, .tgx-cell")) node.dataset.lmSuppressShortcuts = "true";
   el.append(root);
 
   // ---- telling: in words, seldom enough for a screen reader to finish

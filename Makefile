@@ -1,0 +1,53 @@
+# make book   builds the site and says where to open it
+# make test   runs everything
+# Another Python: make book PYTHON=python3.13 (any from 3.10 on; remove .venv first to change it)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+# Without it every start of Python recompiles where PYTHONDONTWRITEBYTECODE is set.
+export UV_COMPILE_BYTECODE := 1
+
+.PHONY: help env book test lab execute bench lint lock clean
+
+help: ## say what there is to make (what plain `make` does)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' Makefile
+
+env: $(READY) ## the environment in .venv, from requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit("The book needs Python 3.10 or later, and $(PYTHON) is " + sys.version.split()[0] + ": name another, as in make PYTHON=python3.12" if sys.version_info < (3, 10) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	touch $(READY)
+
+book: $(READY) ## the site, in _build/html; every warning is an error
+	$(BIN)/python book/tools/build.py
+
+test: book ## every test and every notebook at the smallest budget, on the site just built
+	TGAN_BUDGET=smoke $(BIN)/python -m pytest -n 2 --durations=15 --durations-min=1
+
+lab: $(READY) ## JupyterLab with the notebooks
+	$(BIN)/jupyter lab book
+
+execute: $(READY) ## run notebooks and store their outputs: make execute NOTEBOOK=book/loss/03_image_gans.ipynb
+	$(BIN)/python book/tools/execute.py $(NOTEBOOK)
+
+bench: $(READY) ## measure the library's speed on this machine
+	$(BIN)/python -m tgan_lib.bench
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --exclude '*.ipynb' .
+	$(BIN)/mypy
+
+lock: $(READY) ## write requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 --no-annotate --quiet -o requirements.lock
+
+clean: ## remove the site, the environment and what tools left behind
+	rm -rf _build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
