@@ -13,7 +13,7 @@ from real_data import mnist
 from tgan_lib.data import Images, load
 from tgan_lib.features import extract, feature_card, load_features
 from tgan_lib.gan import GAN
-from tgan_lib.metrics import Distance, class_counts, frechet_between, frechet_distance, moments
+from tgan_lib.metrics import Distance, class_counts, frechet_between, frechet_distance, moments, speckle
 
 
 def independent(a: np.ndarray, b: np.ndarray) -> float:
@@ -58,6 +58,18 @@ def test_singular_covariances_are_no_trouble() -> None:
 def test_moments_refuse_what_has_no_covariance() -> None:
     with pytest.raises(ValueError, match=r"shape \(1, 3\)"):
         moments(torch.zeros(1, 3))
+
+
+def test_speckle_counts_pixels_that_stand_alone() -> None:
+    images = torch.full((2, 1, 8, 8), -1.0)
+    images[0, 0, 2, 2:6] = 1  # a stroke
+    assert speckle(images) == 0
+    images[1, 0, 0, 0] = images[1, 0, 7, 3] = images[1, 0, 3, 4] = 1
+    images[1, 0, 5, 5] = -0.9  # too dark to count
+    assert speckle(images) == 1.5
+    assert speckle(((images + 1) * 127.5).round().to(torch.uint8)) == 1.5
+    images[1, 0, 1, 1] = 1  # touches the corner's at an angle
+    assert speckle(images) == 1.0
 
 
 def test_class_counts() -> None:

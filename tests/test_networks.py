@@ -41,7 +41,9 @@ def test_dcgan_parameters_by_hand() -> None:
     stem, up, out = 64 * 128 * 49, 128 * 64 * 16, 64 * 16 + 1
     assert count_parameters(gan.generator) == stem + 2 * 128 + up + 2 * 64 + out
     down1, down2, head = 64 * 16 + 64, 64 * 128 * 16, 128 * 49 + 1
-    assert count_parameters(gan.discriminator) == down1 + down2 + 2 * 128 + head
+    assert count_parameters(gan.discriminator) == down1 + down2 + 128 + head
+    published = GAN.build("dcgan_2016", device="cpu")  # a norm's scale and shift in place of a bias
+    assert count_parameters(published.discriminator) == down1 + down2 + 2 * 128 + head
 
 
 def test_dcgan_starting_weights() -> None:
@@ -55,10 +57,10 @@ def test_dcgan_starting_weights() -> None:
 
 def test_discriminator_without_batch_norm_judges_each_image_alone() -> None:
     torch.manual_seed(0)
-    plain = DCGANDiscriminator(28, 1, 8, batch_norm=False)
+    plain = DCGANDiscriminator(28, 1, 8)
     x = torch.randn(4, 1, 28, 28)
     torch.testing.assert_close(plain(x)[:1], plain(x[:1]))
-    normed = DCGANDiscriminator(28, 1, 8)
+    normed = DCGANDiscriminator(28, 1, 8, batch_norm=True)
     assert not torch.allclose(normed(x)[:1], normed(x[:1]))
 
 

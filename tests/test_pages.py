@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 HAN = re.compile(r"[\u4e00-\u9fff]")
 # Not for the API page: wording of errors, making of the shipped weights, reading of files, tables of points.
-INTERNAL = {"errors", "recipes", "download", "glyph_templates", "reading"}
+INTERNAL = {"bench", "download", "errors", "glyph_templates", "machine", "reading", "recipes"}
 
 
 def read(name: str) -> str:

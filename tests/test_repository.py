@@ -185,6 +185,8 @@ def test_a_record_fills_its_row_and_a_missing_one_says_so() -> None:
     assert times.cells(record | {"smoke_seconds": 11.2})[-1] == "11 s"
     assert len(row) == len(times.HEADINGS) - 1
     assert times.cells(None) == ["not yet run"]
+    assert times.spoken(record) == f"{times.duration(record['seconds'])} on {record['device']}"
+    assert times.spoken(None) == "not yet measured"
 
 
 # Address

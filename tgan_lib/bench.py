@@ -22,6 +22,7 @@ from torch import Tensor
 from .data import Images, load
 from .gan import GAN
 from .losses import LOSSES
+from .machine import device_in_words
 from .training import Run, pick_precision
 
 
@@ -108,7 +109,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="the classic loop's loading processes")
     arguments = parser.parse_args()
     print(
-        f"{torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()}, "
+        f"{device_in_words()}, "
         f"{torch.get_num_threads()} threads, torch {torch.__version__}, Python {platform.python_version()}; "
         f"batch {arguments.batch_size}, {arguments.rounds} rounds of {arguments.steps} steps"
     )

@@ -54,8 +54,10 @@ class GAN:
         seed: int = 0,
         device: torch.device | str | None = None,
     ) -> GAN:
-        """A fresh GAN. `network` is "mlp" or "dcgan"; `size` in pixels; `channels` 1 or 3; `seed` fixes the
-        starting weights without touching the global random state; `device` defaults to the GPU if there is one.
+        """A fresh GAN. `network` is a name in `networks.NETWORKS`; `size` in pixels; `channels` 1 or 3.
+
+        `seed` fixes the starting weights without touching the global random state; `device` defaults to the
+        GPU if there is one.
         """
         if network not in NETWORKS:
             raise unknown_name("network", network, NETWORKS)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import conv2d
 
 from .data import Images
 from .features import DigitNet, extract, load_features
@@ -49,6 +50,19 @@ def frechet_distance(features1: Tensor, features2: Tensor) -> float:
 def class_counts(logits: Tensor) -> Tensor:
     """How many of the images a classifier assigns to each class: logits (n, k) -> counts (k,)."""
     return torch.bincount(logits.argmax(1), minlength=logits.shape[1]).cpu()
+
+
+def speckle(images: Tensor, threshold: float = -0.5) -> float:
+    """Specks in an average picture: pixels brighter than `threshold` none of whose eight neighbours is.
+
+    images: floats (n, C, H, W) in [-1, 1] or uint8, light strokes on dark; colours are averaged. A stroke has no
+    such pixels, noise has many; the features of a classifier hardly see them.
+    """
+    if images.dtype == torch.uint8:
+        images = images / 127.5 - 1
+    lit = (images.mean(1, keepdim=True) > threshold).float()
+    around = conv2d(lit, lit.new_ones(1, 1, 3, 3), padding=1) - lit
+    return float((lit * (around == 0)).sum() / len(images))
 
 
 class Distance:

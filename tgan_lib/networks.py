@@ -2,9 +2,11 @@
 
 The DCGAN follows Radford, Metz and Chintala (2016), "Unsupervised Representation Learning with Deep
 Convolutional Generative Adversarial Networks", section 3: strided convolutions in place of pooling, batch
-normalisation (except where G writes pixels and where D reads them), ReLU in G, leaky ReLU in D, tanh at the
-end, and weights drawn from N(0, 0.02). Two departures: the stem of G is a linear layer and a reshape, which
-is what a transposed convolution of a 1x1 image computes; and widths are those of small images.
+normalisation (except where G writes pixels), ReLU in G, leaky ReLU in D, tanh at the end, and weights drawn
+from N(0, 0.02). The stem of G is a linear layer and a reshape, which is what a transposed convolution of a 1x1
+image computes. One departure: "dcgan" has no batch norm in D, "dcgan_2016" has it as published (not where D
+reads pixels). A norm in D mixes the images of a batch, which a gradient penalty forbids, and chapter 3 measures
+that ours does better without.
 
 Shapes: a latent batch is (N, latent_dim); an image batch is (N, channels, size, size) with values in
 [-1, 1]; a discriminator returns logits of shape (N,), positive for "real".
@@ -112,10 +114,10 @@ class DCGANDiscriminator(nn.Module):
     """Convolutional discriminator, (N, channels, size, size) -> logits (N,).
 
     The generator's mirror: each strided convolution halves the side and doubles the channels, from `width`.
-    `batch_norm=False` leaves the norms out, which a gradient penalty needs.
+    `batch_norm=True` puts a norm after every convolution but the first.
     """
 
-    def __init__(self, size: int, channels: int, width: int, batch_norm: bool = True) -> None:
+    def __init__(self, size: int, channels: int, width: int, batch_norm: bool = False) -> None:
         super().__init__()
         start, halvings = dcgan_start(size)
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(LEAK)]
@@ -153,16 +155,22 @@ def build_mlp(size: int, channels: int, latent_dim: int, width: int) -> tuple[nn
 
 
 def build_dcgan(size: int, channels: int, latent_dim: int, width: int) -> tuple[nn.Module, nn.Module]:
-    """A DCGAN generator and discriminator."""
+    """A DCGAN generator, and a discriminator without batch norm."""
     return DCGANGenerator(size, channels, latent_dim, width), DCGANDiscriminator(size, channels, width)
+
+
+def build_dcgan_2016(size: int, channels: int, latent_dim: int, width: int) -> tuple[nn.Module, nn.Module]:
+    """A DCGAN as published: batch norm in D too."""
+    discriminator = DCGANDiscriminator(size, channels, width, batch_norm=True)
+    return DCGANGenerator(size, channels, latent_dim, width), discriminator
 
 
 Build = Callable[[int, int, int, int], tuple[nn.Module, nn.Module]]
 
-NETWORKS: dict[str, Build] = {"mlp": build_mlp, "dcgan": build_dcgan}
+NETWORKS: dict[str, Build] = {"mlp": build_mlp, "dcgan": build_dcgan, "dcgan_2016": build_dcgan_2016}
 
 # The width each network has when none is asked for.
-WIDTHS: dict[str, int] = {"mlp": 256, "dcgan": 64}
+WIDTHS: dict[str, int] = {"mlp": 256, "dcgan": 64, "dcgan_2016": 64}
 
 
 def device_of(module: nn.Module) -> torch.device:

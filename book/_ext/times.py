@@ -1,4 +1,5 @@
-"""The directive `{measured-times}`: how long each chapter ran, from the record that its notebook carries.
+"""How long each chapter ran, from the record that its notebook carries: `{measured-times}`, a table of all chapters,
+and the role {measured}`run`, the time of the notebook that it stands in.
 
 `book/tools/execute.py` writes the record into the notebook's metadata, under "tgan". Nothing is typed here by
 hand, so the table cannot promise a time that was not measured.
@@ -13,7 +14,7 @@ from typing import Any
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 HEADINGS = ("Chapter", "Full run", "Budget", "Ran on", "Versions", "Date", "Smoke run")
 
@@ -45,6 +46,24 @@ def cells(record: dict[str, Any] | None) -> list[str]:
     ]
 
 
+def read_record(path: Path) -> dict[str, Any] | None:
+    """The record of a notebook's stored run; None if it has not been run."""
+    record: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("tgan")
+    return record
+
+
+def spoken(record: dict[str, Any] | None) -> str:
+    """A stored run's time in words, for a chapter's card."""
+    return f"{duration(record['seconds'])} on {record['device']}" if record else "not yet measured"
+
+
+class Measured(SphinxRole):
+    """The time of the stored run of the notebook in which the role stands."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        return [nodes.Text(spoken(read_record(Path(self.env.doc2path(self.env.docname)))))], []
+
+
 class MeasuredTimes(SphinxDirective):
     """A table with a row for each notebook of the table of contents."""
 
@@ -66,7 +85,6 @@ class MeasuredTimes(SphinxDirective):
 
     def row(self, docname: str, path: Path) -> nodes.row:
         self.env.note_dependency(str(path))  # a new run of the notebook is a reason to write this page again
-        record = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("tgan")
         link = addnodes.pending_xref(
             "",
             nodes.inline(),
@@ -78,7 +96,7 @@ class MeasuredTimes(SphinxDirective):
             refdoc=self.env.docname,
         )
         row = nodes.row("", nodes.entry("", nodes.paragraph("", "", link)))
-        texts = cells(record)
+        texts = cells(read_record(path))
         row += [nodes.entry("", nodes.paragraph(text=text)) for text in texts]
         if len(texts) == 1:
             row[-1]["morecols"] = len(HEADINGS) - 2
@@ -87,4 +105,5 @@ class MeasuredTimes(SphinxDirective):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("measured-times", MeasuredTimes)
+    app.add_role("measured", Measured())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,51 +7,15 @@ refused, so that one table never mixes two studies.
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
-import platform
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import torch
-import torchvision
-
-import tgan_lib
+from tgan_lib.machine import provenance
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-
-
-def processor() -> str:
-    """The processor's name as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def device() -> str:
-    """The hardware in words: what a time or a number of steps in a time depends on."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"CPU, {torch.get_num_threads()} threads: {processor()}"
-
-
-def provenance(script: str) -> dict[str, Any]:
-    """Where and when results were made."""
-    return {
-        "script": script,
-        "date": datetime.date.today().isoformat(),
-        "device": device(),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "torchvision": str(torchvision.__version__),
-            "tgan_lib": tgan_lib.__version__,
-        },
-    }
 
 
 def write(path: Path, results: dict[str, Any]) -> None:
@@ -75,7 +39,7 @@ def run_cells(
     results = (
         json.loads(path.read_text())
         if path.exists()
-        else provenance(script) | {"settings": settings, "cells": {}}
+        else {"script": script} | provenance() | {"settings": settings, "cells": {}}
     )
     if results["settings"] != settings:
         raise SystemExit(f"{path} holds the results of other settings; move it away to start afresh")

@@ -13,14 +13,11 @@ from __future__ import annotations
 
 import argparse
 import copy
-import importlib.metadata
 import os
-import platform
 import re
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +30,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from notebooks import code_cells, code_sha256, is_setup_cell, label, notebook_paths, read, setup_cell
 
 from tgan_lib.budget import BUDGETS, current_budget
+from tgan_lib.machine import provenance
 
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 KEPT_METADATA = {"tags", "mystnb", "jupyter", "cellView"}
@@ -111,33 +109,13 @@ def tidy_output(output: Any) -> bool:
     return not (widgets and set(output.data) <= {"text/plain"})
 
 
-def device() -> str:
-    """What a run ran on: the GPU's name, or the CPU's with its cores."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name(0)
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        named = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), flags=re.M)
-        model = named[1].strip() if named else model
-    return f"CPU, {count} cores: {model}"
-
-
 def record(nb: Any, budget: str, seconds: float, smoke_seconds: float | None = None) -> dict[str, Any]:
     """What produced the outputs: the code's hash, budget, device, seconds, versions and date."""
     found = {
         "code_sha256": code_sha256(nb),
         "budget": budget,
-        "device": device(),
         "seconds": round(seconds, 1),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": importlib.metadata.version("torch"),
-            "torchvision": importlib.metadata.version("torchvision"),
-            "tgan_lib": importlib.metadata.version("tgan-lib"),
-        },
-        "date": datetime.now(timezone.utc).date().isoformat(),
+        **provenance(),
     }
     return found if smoke_seconds is None else {**found, "smoke_seconds": round(smoke_seconds, 1)}
 

@@ -14,8 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
-
-from conftest import ROOT, Visit
+from visits import ROOT, Visit
 
 pytestmark = pytest.mark.browser
 

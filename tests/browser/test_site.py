@@ -97,6 +97,23 @@ def test_page_fits_a_phone(open_page: Callable[..., Visit], site_url: str, page:
     assert visit.page.evaluate("document.scrollingElement.scrollWidth") <= PHONE, f"too wide, perhaps: {wide}"
 
 
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_the_chapters_explorer_moves_with_no_kernel(
+    open_page: Callable[..., Visit], site: Path, site_url: str, scheme: str
+) -> None:
+    base = site_url if scheme == "http" else site.as_uri()
+    visit = open_page(f"{base}/book/loss/03_image_gans.html", width=PHONE)
+    visit.page.locator(".tgan-explorer").scroll_into_view_if_needed()
+    visit.page.wait_for_selector(".tgx[data-ready]")
+    picture = "document.querySelector('.tgx canvas[role=img]').toDataURL()"
+    before = visit.page.evaluate(picture)
+    visit.page.get_by_role("slider", name="slant").focus()
+    for _ in range(20):
+        visit.page.keyboard.press("ArrowRight")
+    visit.page.wait_for_function(f"before => {picture} !== before", arg=before)
+    visit.assert_clean()
+
+
 def test_phone_accessible_with_its_menu_open(open_page: Callable[..., Visit], site_url: str) -> None:
     visit = open_page(f"{site_url}/{PAGES[0]}.html", width=PHONE, reduced_motion="reduce")
     settle(visit)
