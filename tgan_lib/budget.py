@@ -34,7 +34,7 @@ def budget(*, smoke: T, cpu: T, gpu: T) -> T:
 
 
 def budget_sentence() -> str:
-    """Which budget was picked and why, in words for the top of a notebook."""
+    """Which budget was picked and why, and how to choose another: two lines for the top of a notebook."""
     name = current_budget()
     why = (
         "TGAN_BUDGET asks for it"
@@ -49,4 +49,4 @@ def budget_sentence() -> str:
         "cpu": "minutes on two CPU cores",
         "gpu": "the full run on a GPU",
     }[name]
-    return f"Budget: {name} ({what}), because {why}. Set TGAN_BUDGET to smoke, cpu or gpu to choose another."
+    return f"Budget: {name} ({what}), because {why}.\nSet TGAN_BUDGET to smoke, cpu or gpu to choose another."

@@ -48,7 +48,6 @@ def use_style() -> None:
             "grid.alpha": 0.25,
             "grid.linewidth": 0.6,
             "axes.titlesize": 11,
-            "axes.titleweight": "medium",
             "axes.labelsize": 10,
             "legend.frameon": False,
             "lines.linewidth": 1.8,
@@ -140,14 +139,14 @@ def curves(
 
 
 def glue(name: str, value: Any) -> None:
-    """Store a value of this run under `name`, for the page's prose to quote, and print it.
+    """Store a value of this run under `name`, for the page's prose to quote; nothing is shown here.
 
-    Writes what myst-nb's own `glue` writes, without needing myst-nb where a notebook runs.
+    Writes what myst-nb's own `glue` writes, without needing myst-nb where a notebook runs. Numbers become words
+    first ("12,345", "0.123"), in quotes, since the page would read a bare 12,345 as two numbers.
     """
     from IPython.display import display
 
     text = value if isinstance(value, str) else f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"
     prefix = "application/papermill.record/"
-    display(
-        {f"{prefix}text/plain": text}, raw=True, metadata={"scrapbook": {"name": name, "mime_prefix": prefix}}
-    )
+    record = {"scrapbook": {"name": name, "mime_prefix": prefix}}
+    display({f"{prefix}text/plain": repr(text)}, raw=True, metadata=record)

@@ -1,0 +1,79 @@
+"""Pictures: pixels where they belong, means and bands of the right numbers, values that the prose can quote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from tgan_lib import plots
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def test_floats_and_bytes_make_the_same_pixels() -> None:
+    images = torch.tensor([-1.0, -0.5, 0.0, 1.0]).reshape(1, 1, 2, 2)
+    array = plots.to_array(images)
+    assert array.shape == (1, 2, 2, 3)
+    assert array[0, :, :, 0].tolist() == [[0, 64], [128, 255]]
+    assert np.array_equal(array, plots.to_array(torch.from_numpy(array[..., 0])[:, None]))
+    assert plots.to_array(torch.full((1, 3, 2, 2), 7.0)).max() == 255  # out of range is cut, not wrapped
+
+
+def test_a_grid_goes_left_to_right_and_its_gaps_are_clear() -> None:
+    images = torch.arange(5, dtype=torch.uint8).reshape(5, 1, 1, 1).expand(5, 1, 2, 2) * 10
+    sheet = plots.tile(images, columns=3, gap=1)
+    assert sheet.shape == (5, 8, 4)
+    assert [sheet[0, x, 0] for x in (0, 3, 6)] == [0, 10, 20]
+    assert [sheet[3, x, 0] for x in (0, 3)] == [30, 40]
+    assert (sheet[2, :, 3] == 0).all()  # the gap between rows
+    assert (sheet[3:, 6:, 3] == 0).all()  # no sixth image
+    assert (sheet[:2, :2, 3] == 255).all()
+
+
+def test_curves_show_the_mean_and_the_whole_range() -> None:
+    ax = plots.curves(
+        {"a": ([1, 2], [[1.0, 4.0], [3.0, 8.0]]), "b": ([1, 2], [[5.0, 5.0]])}, xlabel="x", ylabel="y"
+    )
+    assert ax.lines[0].get_ydata().tolist() == [2.0, 6.0]
+    band = ax.collections[0].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == (1.0, 8.0)
+    assert len(ax.collections) == 1  # one seed has no band
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    assert ax.lines[0].get_marker() != ax.lines[1].get_marker()  # told apart without colour
+
+
+def test_grids_stand_side_by_side_under_their_titles() -> None:
+    grids = {f"step {i}": torch.zeros(4, 1, 3, 3) for i in range(3)}
+    figure = plots.show_grids(grids, columns=2, across=2)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["step 0", "step 1", "step 2", ""]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(12345, "'12,345'"), (0.12345, "'0.123'"), ("27 %", "'27 %'"), ("1,234", "'1,234'")]
+)
+def test_glued_values_are_quoted_words(monkeypatch: pytest.MonkeyPatch, value: Any, words: str) -> None:
+    shown: list[tuple[dict[str, str], dict[str, Any]]] = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: shown.append((data, metadata)))
+    plots.glue("n", value)
+    prefix = "application/papermill.record/"
+    assert shown == [({f"{prefix}text/plain": words}, {"scrapbook": {"name": "n", "mime_prefix": prefix}})]
+
+
+def test_the_style_leaves_the_ground_clear() -> None:
+    plots.use_style()
+    figure, ax = plt.subplots()
+    assert figure.get_facecolor()[3] == 0
+    assert ax.get_facecolor()[3] == 0
