@@ -253,8 +253,8 @@ def train(
             at_end = run.step == steps or run.seconds >= limit
             measure = at_end or run.step % metric_every == 0
             draw = samples_every is not None and (at_end or run.step % samples_every == 0)
-            keep = at_end or run.step % save_every == 0 or stop.is_set()
-            if not (measure or draw or keep or run.step % log_every == 0):
+            keep = at_end or run.step % save_every == 0
+            if not (measure or draw or keep or stop.is_set() or run.step % log_every == 0):
                 continue
             if gan.device.type == "cuda":  # the clock must not run ahead of the card
                 torch.cuda.synchronize()
@@ -266,6 +266,7 @@ def train(
                 save()
             started = time.perf_counter() - run.seconds  # what measuring and saving took is not training
     if stop.is_set():
+        save()  # here and not above, since the interrupt may come while something is measured
         kept = (
             f"it is saved in {folder}, and the same call goes on from there"
             if folder
