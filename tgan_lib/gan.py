@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -22,25 +22,34 @@ class GANConfig:
     channels: int
     latent_dim: int
     width: int
+    options: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """What `GAN.build` takes: plain values by name, the network's own options among them."""
+        plain = asdict(self)
+        return plain | plain.pop("options")
 
 
 class GAN:
     """A generator, its discriminator, and `ema`, the running average of the generator that one samples from.
 
     Attributes: `generator`, `discriminator`, `ema` (modules), `config`, `directions` (name -> unit latent
-    vector, for exploring; empty until somebody finds some) and `card` (what is known of a shipped model).
+    vector, for exploring; empty until somebody finds some), `card` (what is known of a shipped model) and
+    `methods` (what `transfer` did to it, in order: dictionaries with a "name" and that method's settings).
     """
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module, config: GANConfig) -> None:
         self.generator = generator
         self.discriminator = discriminator
         self.config = config
-        self.ema = copy.deepcopy(generator).requires_grad_(False).eval()
         self.directions: dict[str, Tensor] = {}
         self.card: dict[str, Any] = {}
+        self.methods: list[dict[str, Any]] = []
+        self.restart_average()
+
+    def restart_average(self) -> None:
+        """Begin the running average anew, as a copy of the generator as it is."""
+        self.ema = copy.deepcopy(self.generator).requires_grad_(False).eval()
 
     @classmethod
     def build(
@@ -53,18 +62,19 @@ class GAN:
         width: int | None = None,
         seed: int = 0,
         device: torch.device | str | None = None,
+        **options: Any,
     ) -> GAN:
         """A fresh GAN. `network` is a name in `networks.NETWORKS`; `size` in pixels; `channels` 1 or 3.
 
         `seed` fixes the starting weights without touching the global random state; `device` defaults to the
-        GPU if there is one.
+        GPU if there is one. `options` are the network's own (see `networks`).
         """
         if network not in NETWORKS:
             raise unknown_name("network", network, NETWORKS)
-        config = GANConfig(network, size, channels, latent_dim, width or WIDTHS[network])
+        config = GANConfig(network, size, channels, latent_dim, width or WIDTHS[network], options)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            generator, discriminator = NETWORKS[network](size, channels, latent_dim, config.width)
+            generator, discriminator = NETWORKS[network](size, channels, latent_dim, config.width, **options)
         return cls(generator, discriminator, config).to(device or default_device())
 
     @property

@@ -1,65 +1,20 @@
-"""Generators and discriminators: a multilayer perceptron and a DCGAN.
+"""DCGAN: Radford, Metz and Chintala (2016), "Unsupervised Representation Learning with Deep Convolutional
+Generative Adversarial Networks", section 3.
 
-The DCGAN follows Radford, Metz and Chintala (2016), "Unsupervised Representation Learning with Deep
-Convolutional Generative Adversarial Networks", section 3: strided convolutions in place of pooling, batch
-normalisation (except where G writes pixels), ReLU in G, leaky ReLU in D, tanh at the end, and weights drawn
-from N(0, 0.02). The stem of G is a linear layer and a reshape, which is what a transposed convolution of a 1x1
-image computes. One departure: "dcgan" has no batch norm in D, "dcgan_2016" has it as published (not where D
-reads pixels). A norm in D mixes the images of a batch, which a gradient penalty forbids, and chapter 3 measures
-that ours does better without.
-
-Shapes: a latent batch is (N, latent_dim); an image batch is (N, channels, size, size) with values in
-[-1, 1]; a discriminator returns logits of shape (N,), positive for "real".
+Strided convolutions in place of pooling, batch normalisation (except where G writes pixels), ReLU in G, leaky
+ReLU in D, tanh at the end, and weights drawn from N(0, 0.02). The stem of G is a linear layer and a reshape,
+which is what a transposed convolution of a 1x1 image computes. One departure: "dcgan" has no batch norm in D,
+"dcgan_2016" has it as published (not where D reads pixels). A norm in D mixes the images of a batch, which a
+gradient penalty forbids, and chapter 3 measures that ours does better without.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import pairwise
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-LEAK = 0.2
-
-
-class MLPGenerator(nn.Module):
-    """Fully connected generator, (N, latent_dim) -> (N, channels, size, size) in [-1, 1].
-
-    Hidden layers double in width: width, 2 width, 4 width. Nothing in it knows that pixels have neighbours.
-    """
-
-    def __init__(self, size: int, channels: int, latent_dim: int, width: int) -> None:
-        super().__init__()
-        widths = [latent_dim, width, 2 * width, 4 * width]
-        layers: list[nn.Module] = []
-        for before, after in pairwise(widths):
-            layers += [nn.Linear(before, after), nn.LeakyReLU(LEAK)]
-        layers += [nn.Linear(widths[-1], channels * size * size), nn.Tanh()]
-        self.net = nn.Sequential(*layers, nn.Unflatten(1, (channels, size, size)))
-
-    def forward(self, z: Tensor) -> Tensor:
-        images: Tensor = self.net(z)
-        return images
-
-
-class MLPDiscriminator(nn.Module):
-    """Fully connected discriminator, (N, channels, size, size) -> logits (N,)."""
-
-    def __init__(self, size: int, channels: int, width: int) -> None:
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(channels * size * size, 2 * width),
-            nn.LeakyReLU(LEAK),
-            nn.Linear(2 * width, width),
-            nn.LeakyReLU(LEAK),
-            nn.Linear(width, 1),
-        )
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.net(images)
-        return logits.squeeze(1)
+from .parts import LEAK, refuse_options
 
 
 def dcgan_start(size: int) -> tuple[int, int]:
@@ -144,35 +99,18 @@ def dcgan_init(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def count_parameters(module: nn.Module) -> int:
-    """How many numbers an optimiser would move."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
-
-
-def build_mlp(size: int, channels: int, latent_dim: int, width: int) -> tuple[nn.Module, nn.Module]:
-    """An MLP generator and discriminator."""
-    return MLPGenerator(size, channels, latent_dim, width), MLPDiscriminator(size, channels, width)
-
-
-def build_dcgan(size: int, channels: int, latent_dim: int, width: int) -> tuple[nn.Module, nn.Module]:
+def build_dcgan(
+    size: int, channels: int, latent_dim: int, width: int, **options: Any
+) -> tuple[nn.Module, nn.Module]:
     """A DCGAN generator, and a discriminator without batch norm."""
+    refuse_options("dcgan", options)
     return DCGANGenerator(size, channels, latent_dim, width), DCGANDiscriminator(size, channels, width)
 
 
-def build_dcgan_2016(size: int, channels: int, latent_dim: int, width: int) -> tuple[nn.Module, nn.Module]:
+def build_dcgan_2016(
+    size: int, channels: int, latent_dim: int, width: int, **options: Any
+) -> tuple[nn.Module, nn.Module]:
     """A DCGAN as published: batch norm in D too."""
+    refuse_options("dcgan_2016", options)
     discriminator = DCGANDiscriminator(size, channels, width, batch_norm=True)
     return DCGANGenerator(size, channels, latent_dim, width), discriminator
-
-
-Build = Callable[[int, int, int, int], tuple[nn.Module, nn.Module]]
-
-NETWORKS: dict[str, Build] = {"mlp": build_mlp, "dcgan": build_dcgan, "dcgan_2016": build_dcgan_2016}
-
-# The width each network has when none is asked for.
-WIDTHS: dict[str, int] = {"mlp": 256, "dcgan": 64, "dcgan_2016": 64}
-
-
-def device_of(module: nn.Module) -> torch.device:
-    """The device that a module's parameters live on."""
-    return next(module.parameters()).device
