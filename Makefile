@@ -38,7 +38,7 @@ execute: $(READY) ## run notebooks and store their outputs: make execute NOTEBOO
 	$(BIN)/python book/tools/execute.py $(NOTEBOOK)
 
 bench: $(READY) ## measure the library's speed on this machine
-	$(BIN)/python -m tgan_lib.bench
+	$(BIN)/python -m tgan_lib.bench --out book/results/bench.json
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .

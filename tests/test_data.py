@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tgan_lib import data, download, reading
+from tgan_lib import datasets, download, reading
 from tgan_lib.data import Images, Sampler, load, resize, to_channels, to_float, to_uint8
 from tgan_lib.download import DownloadError, fetch, fetch_idx
 
@@ -459,7 +459,7 @@ def test_a_smoke_run_draws_and_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TGAN_BUDGET", "smoke")
-    monkeypatch.setattr(data, "fetch_idx", lambda *a, **k: pytest.fail("a smoke run must not download"))
+    monkeypatch.setattr(datasets, "fetch_idx", lambda *a, **k: pytest.fail("a smoke run must not download"))
     make(tmp_path, {f"MNIST/raw/{name}": content for name, content in small_mnist().items()})
     for folder in (None, str(tmp_path)):  # the same everywhere, real data or none
         if folder:

@@ -1,16 +1,20 @@
-"""Interpolation, truncation and directions, against closed forms."""
+"""Interpolation, truncation, directions and blending, against closed forms."""
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from tgan_lib import latent, zoo
+from tgan_lib.blending import blend
+from tgan_lib.features import tapped
 from tgan_lib.gan import GAN, GANConfig
+from tgan_lib.networks import layers
 
 
 class Bars(nn.Module):
@@ -71,6 +75,128 @@ def test_closed_form_finds_the_axes_that_the_first_layer_stretches_most() -> Non
     assert torch.allclose(found, torch.eye(4)[[1, 3, 2]], atol=1e-6)
 
 
+def stretched(stretch: list[float], units: int = 7) -> GAN:
+    """A generator whose first layer stretches z by known factors along known axes, and a ReLU behind it."""
+    d = len(stretch)
+    gan = GAN.build("mlp", size=4, latent_dim=d, width=units, device="cpu")
+    rng = torch.Generator().manual_seed(0)
+    left, right = (torch.linalg.qr(torch.randn(k, d, generator=rng)).Q for k in (units, d))
+    gan.ema.net[0].weight.data = left * torch.tensor(stretch) @ right.T  # type: ignore[index, union-attr]
+    return gan
+
+
+def test_principal_components_of_a_linear_layer_are_the_closed_form() -> None:
+    gan = stretched([4.0, 2.0, 1.0, 0.5])
+    found = latent.pca_directions(gan, n=20_000, k=4)
+    expected = latent.closed_form_directions(gan.ema, 4)
+    _, s, vt = torch.linalg.svd(gan.ema.net[0].weight)  # type: ignore[index, union-attr]
+    torch.testing.assert_close((expected @ vt.T).abs(), torch.eye(4), atol=1e-5, rtol=0)
+    assert s.tolist() == pytest.approx([4, 2, 1, 0.5], rel=1e-5)
+    torch.testing.assert_close(found, expected, atol=0.03, rtol=0)  # as 1 / sqrt(20 000) allows
+    coarse = latent.pca_directions(gan, n=500, k=4)
+    assert (found - expected).norm() < (coarse - expected).norm(), "more samples, nearer to the closed form"
+
+
+@pytest.mark.parametrize("layer", ["net.0", "net.3"])
+def test_principal_components_are_those_of_numpy(layer: str) -> None:
+    gan = stretched([4.0, 2.0, 1.0, 0.5])
+    z = gan.latents(700, seed=3)
+    with torch.no_grad():
+        y = tapped(gan.ema, z, [layer])[layer].double().numpy()
+    y = y - y.mean(0)
+    x = y @ np.linalg.svd(y, full_matrices=False)[2][:3].T
+    expected = np.linalg.lstsq(x, (z - z.mean(0)).double().numpy(), rcond=None)[0]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    found = latent.pca_directions(gan, n=700, k=3, layer=layer, seed=3)
+    assert found.dtype == torch.float32
+    assert (found.abs().argmax(1) == found.argmax(1)).all(), "the largest entry is positive"
+    np.testing.assert_allclose(np.abs((found.numpy() * expected).sum(1)), 1, atol=1e-5)
+    assert torch.equal(found, latent.pca_directions(gan, n=700, k=3, layer=layer, seed=3))
+
+
+def test_principal_components_leave_the_network_and_the_random_state_alone() -> None:
+    gan = GAN.build("dcgan", width=4, latent_dim=6, device="cpu")
+    gan.ema.net[2].train()  # type: ignore[index, union-attr]
+    modes, state = [m.training for m in gan.ema.modules()], torch.get_rng_state()
+    statistics = {key: value.clone() for key, value in gan.ema.state_dict().items()}
+    deep = latent.pca_directions(gan, n=100, k=2, layer="net.3")
+    assert deep.shape == (2, 6)
+    assert not torch.allclose(deep, latent.pca_directions(gan, n=100, k=2), atol=1e-2)
+    assert [m.training for m in gan.ema.modules()] == modes
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(value, statistics[key]) for key, value in gan.ema.state_dict().items())
+
+
+def pair() -> tuple[GAN, GAN]:
+    """Two relatives whose weights, averages and running statistics all differ."""
+    source, target = (GAN.build("dcgan", width=4, latent_dim=6, seed=s, device="cpu") for s in (0, 1))
+    for i, gan in enumerate((source, target)):
+        for module in (gan.generator, gan.ema):
+            module.train()
+            for _ in range(1 + 2 * i):
+                module(gan.latents(8, seed=i))
+            module.eval()
+    return source, target
+
+
+def test_the_ends_of_a_blend_are_the_models_themselves() -> None:
+    source, target = pair()
+    z = source.latents(4, seed=0)
+    for t, end in ((0.0, source), (1.0, target)):
+        made = blend(source, target, t)
+        for name in ("generator", "ema"):
+            state = getattr(end, name).state_dict()
+            assert all(torch.equal(v, state[k]) for k, v in getattr(made, name).state_dict().items())
+        assert torch.equal(made.sample(z=z), end.sample(z=z))
+    assert not torch.equal(source.sample(z=z), target.sample(z=z))
+
+
+def test_between_the_ends_weights_and_statistics_are_weighted_means() -> None:
+    source, target = pair()
+    before = {key: value.clone() for key, value in source.ema.state_dict().items()}
+    made = blend(source, target, 0.25)
+    other = target.ema.state_dict()
+    for key, value in made.ema.state_dict().items():
+        if value.is_floating_point():
+            expected = 0.75 * before[key].double() + 0.25 * other[key].double()
+            torch.testing.assert_close(value.double(), expected, atol=1e-6, rtol=1e-6)
+        else:
+            assert torch.equal(value, before[key])
+    assert all(torch.equal(v, before[k]) for k, v in source.ema.state_dict().items()), (
+        "the source is untouched"
+    )
+    assert torch.equal(blend(source, target, 0.5).ema.net[2].num_batches_tracked, torch.tensor(3))  # type: ignore
+    made.generator.net[0].weight.data.zero_()  # type: ignore[index, union-attr]
+    assert source.generator.net[0].weight.abs().sum() > 0, "no tensor is shared"  # type: ignore[index, union-attr]
+
+
+@pytest.mark.parametrize("chosen", [slice(0, 1), slice(1, None), slice(-1, None), slice(None)])
+def test_swapped_layers_come_from_the_target_and_all_others_from_the_source(chosen: slice) -> None:
+    source, target = pair()
+    made = blend(source, target, 1.0, layers=chosen)
+    every = [layers(gan.ema) for gan in (made, source, target)]
+    for i, (ours, before, after) in enumerate(zip(*every, strict=True)):
+        expected = after if i in range(len(every[0]))[chosen] else before
+        for part, same in zip(ours, expected, strict=True):
+            assert all(torch.equal(v, same.state_dict()[k]) for k, v in part.state_dict().items())
+
+
+def test_models_that_are_not_built_alike_cannot_be_blended() -> None:
+    source = GAN.build("dcgan", width=4, device="cpu")
+    adapted = GAN.build("dcgan", width=4, device="cpu")
+    adapted.ema.net[0].register_parameter("scale", nn.Parameter(torch.ones(1)))  # type: ignore[index, union-attr]
+    for other, t, chosen, said in [
+        (GAN.build("dcgan", width=8, device="cpu"), 0.5, None, "source has width 4, the target 8"),
+        (GAN.build("mlp", width=4, device="cpu"), 0.5, None, "network 'dcgan', the target 'mlp'"),
+        (adapted, 0.5, None, r"differ in ema.net.0.scale"),
+        (source, 1.5, None, "t is 1.5"),
+        (source, 0.5, slice(9, None), r"slice\(9, None, None\) holds none of the generator's 3 layers"),
+    ]:
+        with pytest.raises(ValueError, match=said) as caught:
+            blend(source, other, t, chosen)
+        assert "\n" not in str(caught.value)
+
+
 def test_attributes_of_a_known_bar() -> None:
     z = torch.zeros(3, 8)
     z[1, 2] = 2.0  # leans right by 0.3 px a px
@@ -125,6 +251,12 @@ def test_bad_input_is_answered_in_one_sentence(bars: GAN) -> None:
         (lambda: latent.truncate(torch.zeros(1, 2), -1), "truncation is -1"),
         (lambda: latent.closed_form_directions(nn.Linear(4, 9), 5), "5 directions .* between 1 and 4"),
         (lambda: latent.closed_form_directions(nn.ReLU()), "ReLU has no linear layer"),
+        (lambda: latent.pca_directions(bars, k=9), "9 directions .* between 1 and 8"),
+        (lambda: latent.pca_directions(bars, n=16), "n is 16"),
+        (
+            lambda: latent.pca_directions(bars, layer="stern"),
+            "layer of Bars named 'stern' .did you mean 'stem'",
+        ),
         (lambda: latent.attributes(torch.zeros(28, 28)), r"shape \(28, 28\)"),
         (lambda: latent.attribute_directions(bars, 16), "n is 16"),
         (

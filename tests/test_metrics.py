@@ -1,4 +1,4 @@
-"""Fréchet distance against closed forms and an independent implementation; the shipped feature network."""
+"""Distances against closed forms, NumPy and torch-fidelity; the feature networks they are measured in."""
 
 from __future__ import annotations
 
@@ -9,11 +9,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_data import mnist
+from torch import Tensor, nn
 
+from tgan_lib import metrics
 from tgan_lib.data import Images, load
 from tgan_lib.features import extract, feature_card, load_features
 from tgan_lib.gan import GAN
-from tgan_lib.metrics import Distance, class_counts, frechet_between, frechet_distance, moments, speckle
+from tgan_lib.metrics import (
+    Distance,
+    class_counts,
+    frechet_between,
+    frechet_distance,
+    kernel_distance,
+    merge_moments,
+    moments,
+    prdc,
+    same_features,
+    speckle,
+)
 
 
 def independent(a: np.ndarray, b: np.ndarray) -> float:
@@ -30,6 +43,59 @@ def test_agrees_with_scipy(seed: int, d: int) -> None:
     b = rng.normal(size=(90, d)) @ rng.normal(size=(d, d)) + rng.normal(size=d)
     ours = frechet_distance(torch.from_numpy(a), torch.from_numpy(b))
     assert ours == pytest.approx(independent(a, b), rel=1e-6, abs=1e-6)
+
+
+def glyph_features(domain: str, n: int) -> Tensor:
+    return extract(
+        load_features("mnist-v1", "cpu"), load(f"glyphs:{domain}", size=28, limit=n, device="cpu").data
+    )[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_frechet_agrees_with_torch_fidelity_on_the_same_features(dtype: torch.dtype) -> None:
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    a, b = glyph_features("digits", 400).to(dtype), glyph_features("letters", 300).to(dtype)
+    theirs = fid_statistics_to_metric(
+        *(fid_features_to_statistics(f.double()) for f in (a, b)), verbose=False
+    )
+    assert frechet_distance(a, b) == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6, abs=1e-4)
+
+
+@given(seed=st.integers(0, 10_000), dtype=st.sampled_from([torch.float32, torch.float64]))
+@settings(max_examples=20, deadline=None)
+def test_closed_form_in_one_dimension(seed: int, dtype: torch.dtype) -> None:
+    a, b = 3 * torch.randn(2, 50, 1, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+    expected = (a.double().mean() - b.double().mean()) ** 2 + (a.double().std() - b.double().std()) ** 2
+    assert frechet_distance(a, b) == pytest.approx(expected.item(), abs=1e-9)
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    sizes=st.lists(st.integers(0, 30), min_size=1, max_size=5).filter(lambda sizes: sum(sizes) > 1),
+    d=st.integers(1, 6),
+)
+@settings(max_examples=40, deadline=None)
+def test_merged_moments_are_those_of_the_whole(seed: int, sizes: list[int], d: int) -> None:
+    rng = np.random.default_rng(seed)
+    parts = [100 + 10 * rng.normal(size=(n, d)) + rng.normal(size=d) for n in sizes]  # far from the origin
+    whole = np.concatenate(parts)
+
+    def alone(part: np.ndarray) -> tuple[int, Tensor, Tensor]:
+        features = torch.from_numpy(part)
+        if len(part) > 1:
+            return len(part), *moments(features)
+        return len(part), features.sum(0), torch.zeros(d, d).double()
+
+    n, mean, cov = merge_moments([alone(part) for part in parts])
+    assert n == len(whole)
+    np.testing.assert_allclose(mean, whole.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(cov, np.cov(whole, rowvar=False).reshape(d, d), atol=1e-9)
+
+
+def test_merging_needs_two_images() -> None:
+    with pytest.raises(ValueError, match="hold 1 images together"):
+        merge_moments([(1, torch.zeros(2), torch.zeros(2, 2)), (0, torch.zeros(2), torch.zeros(2, 2))])
 
 
 def test_closed_form_for_commuting_covariances() -> None:
@@ -102,3 +168,63 @@ def test_distance_of_a_gan_is_repeatable_and_near_zero_for_the_data_itself() -> 
     assert distance(gan) == distance(gan) > distance.of_images(real.data)
     assert distance.of_images(real.data) == pytest.approx(0, abs=1e-6)
     assert int(distance.classes(gan, 50).sum()) == 50
+
+
+def test_a_report_holds_every_number_of_one_set_of_samples() -> None:
+    real: Images = load("glyphs:digits", size=28, limit=120, device="cpu")
+    gan = GAN.build("dcgan", width=8, device="cpu")
+    for n, compared in ((80, 80), (150, 120)):
+        distance = Distance(real, n=n)
+        report = distance.report(gan, k=3)
+        fake = extract(distance.net, gan.sample(n, seed=distance.seed))[0][:compared]
+        assert len(distance.real) == compared
+        assert report["frechet"] == distance(gan)
+        assert report["n"] == compared
+        assert {name: report[name] for name in ("precision", "recall", "density", "coverage")} == prdc(
+            distance.real, fake, k=3
+        )._asdict()
+        kernel = kernel_distance(distance.real, fake, subset_size=compared // 2)
+        assert (report["kernel"], report["kernel_std"]) == kernel
+    found = extract(distance.net, real.data)[0]
+    assert torch.equal(distance.real.sort(0).values, found.sort(0).values)  # all of them, in another order
+
+
+def test_samples_of_several_processes_have_one_distance() -> None:
+    distance = Distance(load("glyphs:digits", size=28, limit=100, device="cpu"), n=50)
+    images = load("glyphs:letters", size=28, limit=90, device="cpu").data
+    parts = [extract(distance.net, part)[0] for part in images.split(40)]
+    _, mean, cov = merge_moments([(len(part), *moments(part)) for part in parts])
+    together = frechet_between(mean, cov, distance.mean, distance.cov)
+    # the roots of singular covariances magnify the last digits of both
+    assert together == pytest.approx(distance.of_images(images), abs=1e-6)
+
+
+class ThreeColours(nn.Module):
+    """A feature network unlike the shipped one: colour, 5 features, 3 classes."""
+
+    n_features, n_classes = 5, 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Linear(3, 5), nn.Linear(5, 3)
+
+    def features(self, images: Tensor) -> Tensor:
+        found: Tensor = self.body(images.mean((2, 3)))
+        return found
+
+
+def test_another_feature_network_just_works_and_is_never_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = load("glyphs:digits", size=16, channels=3, limit=40, device="cpu")
+    gan = GAN.build("mlp", size=16, channels=3, device="cpu")
+    grey = Distance(load("glyphs:digits", size=28, limit=40, device="cpu"), n=20)
+    monkeypatch.setattr(metrics, "load_features", lambda name, device: ThreeColours().eval())
+    distance = Distance(real, features="colours", n=20)
+    assert distance.mean.shape == (5,)
+    assert distance.classes(gan, 30).shape == (3,)
+    assert int(distance.classes(gan, 30).sum()) == 30
+    assert distance.report(gan)["frechet"] == distance(gan) > 0
+    assert same_features(distance, Distance(real, features="colours", n=10)) == "colours"
+    with pytest.raises(ValueError, match=r"2 feature networks \(colours, mnist-v1\)"):
+        same_features(distance, grey, distance)
+    with pytest.raises(ValueError, match="0 feature networks"):
+        same_features()

@@ -19,10 +19,12 @@ __version__ = "0.1.0"
 _LATER: dict[str, tuple[str, str | None]] = {
     "Distance": ("metrics", "Distance"),
     "LatentExplorer": ("explorer", "LatentExplorer"),
+    "augment": ("augment", None),
     "check": ("checks", "check"),
     "checks": ("checks", None),
     "data": ("data", None),
     "features": ("features", None),
+    "few_shot": ("data", "few_shot"),
     "glue": ("plots", "glue"),
     "glyphs": ("glyphs", None),
     "latent": ("latent", None),
@@ -30,9 +32,11 @@ _LATER: dict[str, tuple[str, str | None]] = {
     "losses": ("losses", None),
     "metrics": ("metrics", None),
     "networks": ("networks", None),
+    "penalties": ("penalties", None),
     "plots": ("plots", None),
     "results": ("stored", "results"),
     "train": ("training", "train"),
+    "transfer": ("transfer", None),
     "zoo": ("zoo", None),
 }
 

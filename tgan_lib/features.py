@@ -1,13 +1,17 @@
 """Feature networks: what turns an image into the numbers that a distance between image sets compares.
 
-`mnist-v1` is a small classifier of handwritten digits that we trained and ship. Its 64 features are its last
-hidden layer, which is what the Fréchet distance of Heusel et al. (2017) takes from Inception. A distance means
-nothing outside its network: never put numbers from two feature networks in one table.
+Ours are small classifiers that we trained and ship: `mnist-v1` and whichever others have a card in `models`. Their
+features are the last hidden layer, which is what the Fréchet distance of Heusel et al. (2017) takes from
+Inception. A distance means nothing outside its network: never put numbers from two feature networks in one table.
+
+`taps` reads the layers in between, by name, of any module: a discriminator, a generator, a feature network.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,33 +26,34 @@ from .gan import default_device
 from .networks import device_of
 
 FOLDER = Path(__file__).parent / "models"
-FEATURE_NETWORKS = ("mnist-v1",)
 
 
-class DigitNet(nn.Module):
-    """Convolutional classifier of 28x28 grey digits: images in [-1, 1] -> 64 features -> 10 logits."""
+class FeatureNet(nn.Module):
+    """A classifier whose last hidden layer is used: images in [-1, 1] -> `body` -> features -> `head` -> logits.
 
-    size, channels, n_features, n_classes = 28, 1, 64, 10
+    `size`, `channels`, `n_features` and `n_classes` say what goes in and what comes out. The body is an
+    nn.Sequential, so that its layers have names to tap: "body.0", "body.1", ...
+    """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, size: int, channels: int, n_features: int, n_classes: int, body: nn.Sequential
+    ) -> None:
         super().__init__()
-        widths = [1, 16, 32, 64, 64]
-        layers: list[nn.Module] = []
-        for before, after, stride in zip(widths, widths[1:], (1, 2, 1, 2), strict=False):
-            layers += [
-                nn.Conv2d(before, after, 3, stride, padding=1, bias=False),
-                nn.BatchNorm2d(after),
-                nn.ReLU(),
-            ]
-        layers += [nn.Flatten(), nn.Linear(64 * 7 * 7, self.n_features), nn.ReLU()]
-        self.body = nn.Sequential(*layers)
-        self.head = nn.Linear(self.n_features, self.n_classes)
+        self.size, self.channels, self.n_features, self.n_classes = size, channels, n_features, n_classes
+        self.body = body
+        self.head = nn.Linear(n_features, n_classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) in [-1, 1] -> (N, 64). Other sizes are resized to 28 px, colours averaged to grey."""
+        """(N, C, H, W) in [-1, 1] -> (N, n_features), for any size and for grey and colour.
+
+        Other sizes are resized to ours; grey is repeated into colours, colours are averaged to grey.
+        """
+        if images.ndim != 4 or images.shape[1] not in (1, 3, self.channels):
+            raise ValueError(f"images have shape {tuple(images.shape)}; (N, 1 or 3, H, W) is right")
         if images.shape[1] != self.channels:
-            images = images.mean(1, keepdim=True)
-        if images.shape[-1] != self.size:
+            grey = images.mean(1, keepdim=True)
+            images = grey.expand(-1, self.channels, -1, -1)
+        if images.shape[-2:] != (self.size, self.size):
             # antialiased, as Parmar et al. (2022) ask: without it the resizing itself moves the distance
             images = interpolate(images, (self.size, self.size), mode="bilinear", antialias=True)
         features: Tensor = self.body(images)
@@ -59,27 +64,107 @@ class DigitNet(nn.Module):
         return logits
 
 
+class DigitNet(FeatureNet):
+    """Convolutional classifier of 28x28 grey digits: images in [-1, 1] -> 64 features -> 10 logits."""
+
+    def __init__(self) -> None:
+        maps = [1, 16, 32, 64, 64]
+        layers: list[nn.Module] = []
+        for before, after, stride in zip(maps, maps[1:], (1, 2, 1, 2), strict=False):
+            layers += conv_norm_relu(before, after, stride)
+        layers += [nn.Flatten(), nn.Linear(64 * 7 * 7, 64), nn.ReLU()]
+        super().__init__(28, 1, 64, 10, nn.Sequential(*layers))
+
+
+class SmallNet(FeatureNet):
+    """A short residual classifier (He et al. 2016) of any size: 32 px and 128 features make 0.45 M parameters.
+
+    A stem of `width` maps; then the side is halved until it is 8 px or less, the maps doubling up to
+    `n_features`, and a residual block follows wherever the side is 16 px or less (on larger maps it costs most
+    and brings least). The features are the averages of the last maps, as Inception's are.
+    """
+
+    def __init__(
+        self,
+        size: int = 32,
+        channels: int = 3,
+        n_features: int = 128,
+        n_classes: int = 10,
+        width: int = 16,
+    ) -> None:
+        sides = [size]
+        while sides[-1] > 8:
+            sides.append((sides[-1] + 1) // 2)  # as a convolution of stride 2 does
+        halvings = len(sides) - 1
+        if halvings < 1 or n_features % 2 ** (halvings - 1):
+            raise ValueError(
+                f"size is {size} and n_features {n_features}; more than 8 px, and features that can be halved "
+                "for each halving of the side after the first, are right"
+            )
+        layers: list[nn.Module] = [nn.Sequential(*conv_norm_relu(channels, width))]
+        maps = [width, *(n_features >> (halvings - i) for i in range(1, halvings + 1))]
+        for before, after, side in zip(maps, maps[1:], sides[1:], strict=False):
+            layers.append(nn.Sequential(*conv_norm_relu(before, after, 2)))
+            if side <= 16:
+                layers.append(Residual(after))
+        body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        super().__init__(size, channels, n_features, n_classes, body)
+        self.width = width
+
+
+class Residual(nn.Module):
+    """x + f(x), where f is two convolutions that keep the shape (N, maps, H, W)."""
+
+    def __init__(self, maps: int) -> None:
+        super().__init__()
+        self.f = nn.Sequential(*conv_norm_relu(maps, maps), *conv_norm_relu(maps, maps))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.f(x)
+        return out
+
+
+def conv_norm_relu(before: int, after: int, stride: int = 1) -> list[nn.Module]:
+    """A 3x3 convolution (no bias: the norm would subtract it again), a batch norm, a ReLU."""
+    return [nn.Conv2d(before, after, 3, stride, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+
+
+def feature_networks(folder: str | Path = FOLDER) -> tuple[str, ...]:
+    """Names of the feature networks in `folder`: those with a card, features-NAME.json."""
+    return tuple(sorted(path.stem.removeprefix("features-") for path in Path(folder).glob("features-*.json")))
+
+
+FEATURE_NETWORKS = feature_networks()  # those that are shipped
+
+
 @cache
-def load_features(name: str = "mnist-v1", device: torch.device | str | None = None) -> DigitNet:
-    """A shipped feature network, frozen and in eval mode."""
-    if name not in FEATURE_NETWORKS:
-        raise unknown_name("feature network", name, FEATURE_NETWORKS)
-    net = DigitNet()
-    weights = load_file(FOLDER / f"features-{name}.safetensors")
+def load_features(
+    name: str = "mnist-v1", device: torch.device | str | None = None, folder: str | Path = FOLDER
+) -> FeatureNet:
+    """A shipped feature network, frozen and in eval mode. `folder` is for networks of your own.
+
+    It is built from its card's "config", the arguments of `SmallNet`; mnist-v1's card has none, and it is a
+    `DigitNet`.
+    """
+    card = feature_card(name, folder)
+    net = SmallNet(**card["config"]) if "config" in card else DigitNet()
+    weights = load_file(Path(folder) / f"features-{name}.safetensors")
     net.load_state_dict(
         {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
     )
     return net.requires_grad_(False).eval().to(device or default_device())
 
 
-def feature_card(name: str = "mnist-v1") -> dict[str, Any]:
-    """What is known of a shipped feature network: its data, its test accuracy, how it was trained."""
-    card: dict[str, Any] = json.loads((FOLDER / f"features-{name}.json").read_text())
+def feature_card(name: str = "mnist-v1", folder: str | Path = FOLDER) -> dict[str, Any]:
+    """What is known of a feature network: its data, its test accuracy, how it was trained."""
+    if name not in (known := feature_networks(folder)):
+        raise unknown_name("feature network", name, known)
+    card: dict[str, Any] = json.loads((Path(folder) / f"features-{name}.json").read_text())
     return card
 
 
 @torch.no_grad()
-def extract(net: DigitNet, images: Tensor, batch_size: int = 500) -> tuple[Tensor, Tensor]:
+def extract(net: FeatureNet, images: Tensor, batch_size: int = 500) -> tuple[Tensor, Tensor]:
     """Features (N, d) and class logits (N, k) of images (N, C, H, W): floats in [-1, 1], or uint8."""
     features, logits = [], []
     for part in images.split(batch_size):
@@ -88,3 +173,60 @@ def extract(net: DigitNet, images: Tensor, batch_size: int = 500) -> tuple[Tenso
         features.append(f)
         logits.append(net.head(f))
     return torch.cat(features), torch.cat(logits)
+
+
+@contextmanager
+def taps(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """Inside, every pass through `module` leaves the outputs of its layers `names` in the dictionary given.
+
+    A name is one of `module.named_modules()`, such as "net.4"; "" is the module itself. The outputs carry
+    gradients, and are copies, so that an in-place activation behind a layer does not change them. A layer that
+    is used twice in a pass leaves its last output. The hooks are gone when the block ends, however it ends.
+    """
+    known = dict(module.named_modules())
+    for name in names:
+        if name not in known:
+            raise unknown_name(f"layer of {type(module).__name__}", name, filter(None, known))
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str, output: Any) -> None:
+        if not isinstance(output, Tensor):
+            raise ValueError(
+                f"the layer {name!r} gives a {type(output).__name__}; only a tensor can be tapped"
+            )
+        found[name] = output.clone()
+
+    hooks = [
+        known[name].register_forward_hook(lambda _module, _inputs, output, name=name: keep(name, output))
+        for name in names
+    ]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def tapped(module: nn.Module, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+    """The outputs of the layers `names` as `images` (any input of `module`) pass: name -> tensor, in that order.
+
+    The module runs as it is, in train or eval mode (see `evaluating`), and gradients flow unless they are off.
+    """
+    with taps(module, names) as found:
+        module(images)
+    for name in names:
+        if name not in found:
+            raise ValueError(f"the layer {name!r} of {type(module).__name__} was not used in the pass")
+    return {name: found[name] for name in names}
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Inside, `module` is in eval mode; afterwards every part of it is in the mode it was in."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode

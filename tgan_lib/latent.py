@@ -1,9 +1,11 @@
 """Moving about in latent space: interpolation, truncation, and directions that mean something.
 
-Two ways to a direction. The closed form (Shen and Zhou, 2021, "Closed-Form Factorization of Latent Semantics
+Three ways to a direction. The closed form (Shen and Zhou, 2021, "Closed-Form Factorization of Latent Semantics
 in GANs", CVPR) needs no picture: the unit vectors n that the first layer stretches most, max |W n|, are the
-leading eigenvectors of W^T W. The other way starts from a property that can be measured in a picture (how
-much ink, how slanted) and asks which way in z it grows, by linear regression of the property on z.
+leading eigenvectors of W^T W. Principal components (Härkönen, Hertzmann, Lehtinen and Paris, 2020, "GANSpace:
+Discovering Interpretable GAN Controls", NeurIPS) ask any layer in which directions its output varies most over
+samples, and which way in z leads along them. The last way starts from a property that can be measured in a picture
+(how much ink, how slanted) and asks which way in z it grows, by linear regression of the property on z.
 
 Shapes: a latent batch is (N, latent_dim); a direction is a unit vector (latent_dim,); images are (N, C, H, W)
 in [-1, 1], where -1 is background.
@@ -16,6 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from .features import evaluating, taps
 from .gan import GAN
 
 
@@ -80,11 +83,54 @@ def closed_form_directions(generator: nn.Module, k: int = 5) -> Tensor:
     ours has its largest entry positive, so that a direction is the same on every machine.
     """
     weight = first_linear(generator).weight.detach().double().cpu()  # (units, latent_dim)
-    if not 1 <= k <= weight.shape[1]:
-        raise ValueError(f"{k} directions were asked for; this generator has between 1 and {weight.shape[1]}")
+    check_count(k, weight.shape[1])
     vectors = torch.linalg.eigh(weight.T @ weight).eigenvectors.T.flip(0)[:k]  # eigh: smallest first
-    largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
-    return (vectors * largest.sign()).float()
+    return with_sign(vectors).float()
+
+
+def check_count(k: int, latent_dim: int) -> None:
+    """ValueError unless `k` directions can be had in so many dimensions."""
+    if not 1 <= k <= latent_dim:
+        raise ValueError(f"{k} directions were asked for; this generator has between 1 and {latent_dim}")
+
+
+def with_sign(vectors: Tensor) -> Tensor:
+    """Rows (k, d), each with the sign that makes its largest entry positive."""
+    return vectors * vectors.gather(1, vectors.abs().argmax(1, keepdim=True)).sign()
+
+
+@torch.no_grad()
+def pca_directions(gan: GAN, n: int = 4000, k: int = 5, layer: str | None = None, seed: int = 0) -> Tensor:
+    """The `k` ways through z along which a layer's output varies most: unit rows (k, latent_dim), on the CPU.
+
+    Härkönen et al. (2020, section 2.2): the outputs y of `n` samples z have principal components V; with
+    coordinates x = V^T (y - mean), the directions are the columns of the U that minimises sum |U x - z|^2, here
+    about the mean of z and scaled to length 1, signs as in `closed_form_directions`.
+
+    layer: a name as in `features.taps`, such as "net.3", of the averaged generator; by default the first linear
+    layer, where the answer is that of the closed form up to the error of sampling. A layer behind a norm and an
+    activation, or deeper, answers otherwise. n outputs of the layer are held in memory at once, as float32.
+    """
+    latent_dim = gan.config.latent_dim
+    check_count(k, latent_dim)
+    if n <= 2 * latent_dim:
+        raise ValueError(f"n is {n}; a regression on {latent_dim} numbers needs more than {2 * latent_dim}")
+    if layer is None:
+        first = first_linear(gan.ema)
+        layer = next(name for name, module in gan.ema.named_modules() if module is first)
+    z, outputs = gan.latents(n, seed), []
+    with evaluating(gan.ema), taps(gan.ema, [layer]) as found:
+        for part in z.split(500):
+            gan.ema(part)
+            outputs.append(found[layer].flatten(1).float())
+    y = torch.cat(outputs)
+    y -= y.mean(0)
+    with torch.random.fork_rng(devices=[y.device] if y.is_cuda else []):  # pca_lowrank draws its own numbers
+        torch.manual_seed(seed)
+        components = torch.pca_lowrank(y, min(k + 20, *y.shape), center=False, niter=4)[2][:, :k]
+    x, z = (y @ components).double().cpu(), (z - z.mean(0)).double().cpu()  # (n, k) and (n, latent_dim)
+    directions = torch.linalg.lstsq(x, z).solution
+    return with_sign(directions / directions.norm(dim=1, keepdim=True)).float()
 
 
 def attributes(images: Tensor) -> dict[str, Tensor]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import os
 import struct
+import tarfile
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -31,6 +33,7 @@ def read_images(
     channels: int | None = None,
     split: str = "train",
     limit: int | None = None,
+    choose: Callable[[list[str]], Collection[str]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Every image in a folder or zip: uint8 (N, C, size, size), labels int64 (N,) or None, and class names.
 
@@ -39,7 +42,8 @@ def read_images(
     and __MACOSX are passed over. Images are turned as their camera says, laid on white where they are
     transparent, cropped to the middle square, and resized (bicubic, antialiased) when `size` is given;
     without it they must be of one size. `channels` None goes by the first image. `limit` takes that many at
-    random, always the same. Raises ValueError, naming the file where it is a file's fault.
+    random, always the same. `choose` picks among the class names; the other classes are not decoded. Raises
+    ValueError, naming the file where it is a file's fault.
     """
     path = Path(path)
     archive = None if path.is_dir() else _open_zip(path)
@@ -50,13 +54,17 @@ def read_images(
                 f"{path} holds no images; files ending in {', '.join(sorted(SUFFIXES))} are read"
             )
         classes_of, names = _classes(names, split)
+        if choose is not None:
+            chosen = set(choose(sorted(set(classes_of.values()))))
+            names = [name for name in names if classes_of[name] in chosen]
+            classes_of = {name: classes_of[name] for name in names}
         if limit is not None and limit < len(names):
             keep = np.sort(np.random.default_rng(0).choice(len(names), limit, replace=False))
             names = [names[i] for i in keep]
         open_one: Callable[[str], BytesIO | Path] = (
             (lambda name: path / name) if archive is None else (lambda name: _member(archive, name))
         )
-        images = _decode(names, open_one, str(path), size, channels)
+        images = decode(names, open_one, str(path), size, channels)
     finally:
         if archive is not None:
             archive.close()
@@ -82,6 +90,32 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
             f"{path} has {len(raw)} bytes where its header asks for {right}; delete it and load again"
         )
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape).copy()
+
+
+def read_tar(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, bytes]:
+    """The bytes of the members `names` of a tar.gz, in the order of `names`; other members are passed over.
+
+    Only plain files count, not links. Raises ValueError where the archive is damaged or lacks one.
+    """
+    missing, found = set(names), {}
+    try:
+        with tarfile.open(path, "r|gz") as archive:  # as a stream: its index is at no one place
+            for member in archive:
+                if member.name not in missing or not member.isfile():
+                    continue
+                if member.size > MAX_FILE_BYTES:
+                    raise tarfile.ReadError(f"{member.name} unpacks to more than {MAX_FILE_BYTES >> 20} MB")
+                file = archive.extractfile(member)
+                assert file is not None  # it is a plain file
+                found[member.name] = file.read()
+                missing.discard(member.name)
+                if not missing:
+                    break
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise ValueError(f"{path} cannot be read as a tar.gz ({error}); delete it and load again") from error
+    if missing:
+        raise ValueError(f"{path} holds no {min(missing)}; delete it and load again")
+    return {name: found[name] for name in names}
 
 
 def _wanted(name: str) -> bool:
@@ -131,7 +165,7 @@ def _classes(names: list[str], split: str) -> tuple[dict[str, str], list[str]]:
     return {name: "/".join(parts) or "." for name, parts in below.items()}, names
 
 
-def _decode(
+def decode(
     names: list[str],
     open_one: Callable[[str], BytesIO | Path],
     where: str,

@@ -1,30 +1,111 @@
-"""How the shipped weights were made: one function for each, run by `python -m tgan_lib zoo build NAME`.
+"""How the shipped weights were made: an entry for each GAN, a function for each feature network.
 
-Training is seeded, but two machines (or two versions of torch) round differently, so a rebuilt model has the
-same quality and another hash.
+`python -m tgan_lib zoo build NAME` runs one, and goes on where it was stopped. Training is seeded, but two machines
+(or two versions of torch) round differently, so a rebuilt model has the same quality and another hash.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from . import data, features, zoo
+from . import data, zoo
+from .features import DigitNet, extract
 from .gan import GAN, default_device
-from .latent import attribute_directions
+from .latent import attribute_directions, closed_form_directions
 from .machine import provenance
 from .metrics import Distance
+from .recipes_features import build_features_cifar10, build_features_glyphs
 from .training import train
 
 MNIST_LICENCE = "CC BY-SA 3.0 (the MNIST data, LeCun, Cortes and Burges)"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A shipped GAN: what `data.load`, `GAN.build` and `train` are given, and the network that measures it.
+
+    `ink` says whether its images are ink on nothing, so that directions can be found from what is measured in
+    them; else they are found in the weights.
+    """
+
+    title: str
+    about_data: str
+    licence: str
+    data: dict[str, Any]
+    gan: dict[str, Any]
+    train: dict[str, Any]
+    features: str
+    ink: bool = True
+    seed: int = 0
+
+
+GANS: dict[str, Recipe] = {
+    "mnist-dcgan": Recipe(
+        title="DCGAN of 28x28 handwritten digits",
+        about_data="MNIST, 60 000 training images",
+        licence=f"weights MIT; data {MNIST_LICENCE}",
+        data={"name": "mnist"},
+        gan={"network": "dcgan", "size": 28, "channels": 1, "latent_dim": 64, "width": 64},
+        train={
+            "steps": 10_000,
+            "learning_rate": (1e-3, 5e-4),
+            "betas": (0.5, 0.9),
+            "ema_half_life": 20_000,
+        },
+        features="mnist-v1",
+    ),
+}
+
+
+def build_gan(
+    name: str, folder: Path, train_set: data.Images | None = None, test_set: data.Images | None = None
+) -> None:
+    """Train one of `GANS`, measure it, and write it with its card. Give the two sets to use a copy of the data."""
+    recipe = GANS[name]
+    images = data.load(**recipe.data) if train_set is None else train_set
+    held_out = data.load(**recipe.data, split="test") if test_set is None else test_set
+    gan = GAN.build(**recipe.gan, seed=recipe.seed)
+    distance = Distance(images, features=recipe.features)
+    history = train(
+        gan,
+        images,
+        seed=recipe.seed,
+        metric=distance,
+        metric_every=max(1, recipe.train["steps"] // 5),
+        log_every=100,
+        run_dir=folder / f"{name}.run",
+        **recipe.train,
+    )
+    gan.directions = attribute_directions(gan) if recipe.ink else closed_form_directions(gan)
+    described = {
+        "name": name,
+        "title": recipe.title,
+        "data": f"{recipe.about_data}, from {images.source}",
+        "licence": recipe.licence,
+        "distance": round(history.last("distance"), 2),
+        "distance_is": f"Fréchet, features {recipe.features}, {distance.n} samples against {len(images)} images",
+        "floor": round(distance.of_images(held_out.data), 2),
+        "floor_is": f"the same distance of {len(held_out)} images held out",
+        "recipe": {"gan": recipe.gan, "train": recipe.train, "seed": recipe.seed},
+        "seconds": round(history.notes["seconds"]),
+        **provenance(),
+    }
+    described = zoo.write(folder / name, gan, described)
+    shutil.rmtree(folder / f"{name}.run")
+    print(json.dumps(described, indent=2))
 
 
 def shift(images: Tensor, pixels: int, rng: torch.Generator) -> Tensor:
@@ -38,7 +119,7 @@ def build_features_mnist(folder: Path, epochs: int = 4, batch_size: int = 128, s
     started = time.perf_counter()
     train_set, test_set = data.load("mnist"), data.load("mnist", split="test")
     torch.manual_seed(seed)
-    net = features.DigitNet().to(default_device())
+    net = DigitNet().to(default_device())
     steps = epochs * (len(train_set) // batch_size)
     optimiser = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
@@ -58,7 +139,7 @@ def build_features_mnist(folder: Path, epochs: int = 4, batch_size: int = 128, s
     net.eval()
     # what is shipped is fp16, so that is what is measured
     net.load_state_dict({key: zoo.half(t).to(t.dtype) for key, t in net.state_dict().items()})
-    accuracy = (features.extract(net, test_set.data)[1].argmax(1) == test_set.labels).float().mean().item()
+    accuracy = (extract(net, test_set.data)[1].argmax(1) == test_set.labels).float().mean().item()
     weights = save({key: zoo.half(t) for key, t in net.state_dict().items()})
     (folder / "features-mnist-v1.safetensors").write_bytes(weights)
     described = {
@@ -77,48 +158,11 @@ def build_features_mnist(folder: Path, epochs: int = 4, batch_size: int = 128, s
     print(f"features-mnist-v1: test accuracy {accuracy:.4f}")
 
 
-def build_mnist_dcgan(folder: Path, steps: int = 10_000, batch_size: int = 64, seed: int = 0) -> None:
-    """mnist-dcgan: the DCGAN of chapter 3, twice as wide and trained for longer."""
-    started = time.perf_counter()
-    images, test_set = data.load("mnist"), data.load("mnist", split="test")
-    gan = GAN.build("dcgan", size=28, channels=1, latent_dim=64, width=64, seed=seed)
-    distance = Distance(images)
-    history = train(
-        gan,
-        images,
-        steps=steps,
-        batch_size=batch_size,
-        seed=seed,
-        metric=distance,
-        metric_every=4000,
-        log_every=500,
-        ema_half_life=20_000,
-        learning_rate=(1e-3, 5e-4),
-        betas=(0.5, 0.9),
-    )
-    gan.directions = attribute_directions(gan)
-    described = {
-        "name": "mnist-dcgan",
-        "title": "DCGAN of 28x28 handwritten digits",
-        "data": "MNIST, 60 000 training images",
-        "licence": f"weights MIT; data {MNIST_LICENCE}",
-        "distance": round(history.last("distance"), 2),
-        "distance_is": "Fréchet, features mnist-v1, 10 000 samples against the 60 000 training images",
-        "floor": round(distance.of_images(test_set.data), 2),
-        "floor_is": "the same distance of MNIST's 10 000 test images",
-        "recipe": f"{steps} steps, batch {batch_size}, non-saturating loss, Adam 1e-3 for G and 5e-4 for D, "
-        f"betas (0.5, 0.9), average over a half-life of 20 000 images, seed {seed}",
-        "seconds": round(time.perf_counter() - started),
-        **provenance(),
-    }
-    zoo.write(folder / "mnist-dcgan", gan, described)
-    print(json.dumps(described, indent=2))
-
-
 RECIPES: dict[str, Callable[[Path], None]] = {
     "features-mnist-v1": build_features_mnist,
-    "mnist-dcgan": build_mnist_dcgan,
-}
+    "features-cifar10-v1": build_features_cifar10,
+    "features-glyphs-v1": build_features_glyphs,
+} | {name: partial(build_gan, name) for name in GANS}
 
 
 def build(name: str, out: str | Path | None = None) -> None:

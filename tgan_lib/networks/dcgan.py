@@ -6,19 +6,37 @@ ReLU in D, tanh at the end, and weights drawn from N(0, 0.02). The stem of G is 
 which is what a transposed convolution of a 1x1 image computes. One departure: "dcgan" has no batch norm in D,
 "dcgan_2016" has it as published (not where D reads pixels). A norm in D mixes the images of a batch, which a
 gradient penalty forbids, and chapter 3 measures that ours does better without.
+
+Every guideline can be left out by an option of `GAN.build`, so that it can be measured:
+
+    generator_norm         "batch", or "none" (the maps before it then have biases)
+    generator_activation   "relu", or "leaky"
+    upsampling             "transposed", or "nearest": pixels repeated, then a 3x3 convolution, which has no
+                           checkerboard to unlearn (Odena, Dumoulin and Olah 2016)
+    output                 "tanh", "linear" (no bound), or "sigmoid" (cannot paint below 0, so no dark half)
+    norm                   D's: "none", "batch" or "spectral" (see `add_spectral_norm`)
+    blocks                 D's: "plain", "residual" or "dense"
+    dropout                D's: the share of numbers dropped after each block, 0.0 to below 1
+    pooling                D's: True puts a 3x3 convolution and a 2x2 max pool in place of each strided one, at
+                           2.25 times the multiplications
+    init                   both: "dcgan", or "default" (PyTorch's own)
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
-from .parts import LEAK, refuse_options
+from .parts import LEAK, Dense, Residual, add_spectral_norm, pick, refuse_options
+
+Halve = Callable[[int, int], list[nn.Module]]
 
 
 def dcgan_start(size: int) -> tuple[int, int]:
-    """Side of the stem's feature map, and how many doublings lead from it to `size`.
+    """Side of the first feature map, and how many doublings lead from it to `size`.
 
     28 -> (7, 2), 32 -> (4, 3), 64 -> (4, 4). ValueError for a size that no 4 or 7 doubles into.
     """
@@ -27,7 +45,8 @@ def dcgan_start(size: int) -> tuple[int, int]:
         if doublings >= 2 and start * 2**doublings == size:
             return start, doublings
     raise ValueError(
-        f"a DCGAN cannot make {size} px images; sizes that work are 16, 28, 32, 56, 64, 128 and 256"
+        f"a convolutional network here cannot make {size} px images; "
+        "sizes that work are 16, 28, 32, 56, 64, 128 and 256"
     )
 
 
@@ -35,30 +54,41 @@ class DCGANGenerator(nn.Module):
     """Convolutional generator, (N, latent_dim) -> (N, channels, size, size) in [-1, 1].
 
     A 4x4 (or 7x7) map of `width * 2**(doublings - 1)` channels is doubled until it is an image; each doubling
-    halves the channels, so that the last hidden map has `width` of them.
+    halves the channels, so that the last hidden map has `width` of them. The options are the file's.
     """
 
-    def __init__(self, size: int, channels: int, latent_dim: int, width: int) -> None:
+    def __init__(
+        self,
+        size: int,
+        channels: int,
+        latent_dim: int,
+        width: int,
+        *,
+        norm: str = "batch",
+        activation: str = "relu",
+        upsampling: str = "transposed",
+        output: str = "tanh",
+        init: str = "dcgan",
+    ) -> None:
         super().__init__()
         start, doublings = dcgan_start(size)
+        norms = pick("generator_norm", GENERATOR_NORMS, norm)
+        act = pick("generator_activation", ACTIVATIONS, activation)
+        up = pick("upsampling", UPSAMPLINGS, upsampling)
         wide = width * 2 ** (doublings - 1)
         # No bias before a batch norm: the norm would subtract it again.
+        bias = norm == "none"
         layers: list[nn.Module] = [
-            nn.Linear(latent_dim, wide * start * start, bias=False),
+            nn.Linear(latent_dim, wide * start * start, bias=bias),
             nn.Unflatten(1, (wide, start, start)),
-            nn.BatchNorm2d(wide),
-            nn.ReLU(),
+            *norms(wide),
+            act(),
         ]
         for _ in range(doublings - 1):
-            layers += [
-                nn.ConvTranspose2d(wide, wide // 2, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(wide // 2),
-                nn.ReLU(),
-            ]
+            layers += [*up(wide, wide // 2, bias), *norms(wide // 2), act()]
             wide //= 2
-        layers += [nn.ConvTranspose2d(wide, channels, 4, stride=2, padding=1), nn.Tanh()]
-        self.net = nn.Sequential(*layers)
-        self.apply(dcgan_init)
+        self.net = nn.Sequential(*layers, *up(wide, channels, True), pick("output", OUTPUTS, output)())
+        self.apply(pick("init", INITS, init))
 
     def forward(self, z: Tensor) -> Tensor:
         images: Tensor = self.net(z)
@@ -66,26 +96,96 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """Convolutional discriminator, (N, channels, size, size) -> logits (N,).
+    """Convolutional discriminator, (N, channels, size, size) -> logits (N,). Arguments as `dcgan_encoder`'s."""
 
-    The generator's mirror: each strided convolution halves the side and doubles the channels, from `width`.
-    `batch_norm=True` puts a norm after every convolution but the first.
-    """
-
-    def __init__(self, size: int, channels: int, width: int, batch_norm: bool = False) -> None:
+    def __init__(self, size: int, channels: int, width: int, **options: Any) -> None:
         super().__init__()
-        start, halvings = dcgan_start(size)
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(LEAK)]
-        for _ in range(halvings - 1):
-            layers.append(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=not batch_norm))
-            layers += [nn.BatchNorm2d(2 * width)] * batch_norm + [nn.LeakyReLU(LEAK)]
-            width *= 2
-        self.net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(width * start * start, 1))
-        self.apply(dcgan_init)
+        self.net = dcgan_encoder(size, channels, width, 1, **options)
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.net(images)
         return logits.squeeze(1)
+
+
+def dcgan_encoder(
+    size: int,
+    channels: int,
+    width: int,
+    outputs: int,
+    *,
+    norm: str = "none",
+    blocks: str = "plain",
+    dropout: float = 0.0,
+    pooling: bool = False,
+    init: str = "dcgan",
+) -> nn.Sequential:
+    """The generator's mirror, (N, channels, size, size) -> (N, outputs).
+
+    Each block halves the side and doubles the channels, from `width`. The first, which reads pixels, is always
+    plain and has no batch norm.
+    """
+    start, halvings = dcgan_start(size)
+    block = pick("blocks", BLOCKS, blocks)
+    pick("norm", NORMS, norm)
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout is {dropout}; it is a share of numbers, 0.0 to below 1")
+    if pooling not in (True, False):
+        raise ValueError(f"pooling is {pooling!r}; it is True or False")
+    halve = partial(halved, pooling=pooling, batch_norm=norm == "batch")
+
+    layers = plain(channels, width, partial(halved, pooling=pooling, batch_norm=False))
+    for _ in range(halvings - 1):
+        layers += [*dropped(dropout), *block(width, 2 * width, halve)]
+        width *= 2
+    layers += [*dropped(dropout), nn.Flatten(), nn.Linear(width * start * start, outputs)]
+    net = nn.Sequential(*layers).apply(pick("init", INITS, init))
+    return net.apply(add_spectral_norm) if norm == "spectral" else net
+
+
+def dropped(share: float) -> list[nn.Module]:
+    return [nn.Dropout(share)] if share > 0 else []
+
+
+def halved(before: int, after: int, *, pooling: bool, batch_norm: bool) -> list[nn.Module]:
+    """Half the side, `after` channels: a strided convolution, or a plain one and a max pool. With its norm."""
+    if pooling:
+        found: list[nn.Module] = [
+            nn.Conv2d(before, after, 3, padding=1, bias=not batch_norm),
+            nn.MaxPool2d(2),
+        ]
+    else:
+        found = [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=not batch_norm)]
+    return found + [nn.BatchNorm2d(after)] * batch_norm
+
+
+def plain(before: int, after: int, halve: Halve) -> list[nn.Module]:
+    """The published block: halve, and a leaky ReLU."""
+    return [*halve(before, after), nn.LeakyReLU(LEAK)]
+
+
+def residual(before: int, after: int, halve: Halve) -> list[nn.Module]:
+    """The plain block, to which its input is added, averaged down and brought to as many channels.
+
+    The skip's 1x1 convolution costs a sixteenth of the block's own.
+    """
+    skip = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(before, after, 1, bias=False))
+    return [Residual(nn.Sequential(*plain(before, after, halve)), skip)]
+
+
+def dense(before: int, after: int, halve: Halve) -> list[nn.Module]:
+    """The plain block, which gets its input, averaged down, as part of its output.
+
+    The output has as many channels as a plain block's, so that the block itself makes fewer, at half the cost.
+    """
+    return [Dense(nn.Sequential(*plain(before, after - before, halve)), nn.AvgPool2d(2))]
+
+
+def transposed(before: int, after: int, bias: bool) -> list[nn.Module]:
+    return [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=bias)]
+
+
+def nearest(before: int, after: int, bias: bool) -> list[nn.Module]:
+    return [nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 3, padding=1, bias=bias)]
 
 
 def dcgan_init(module: nn.Module) -> None:
@@ -99,18 +199,49 @@ def dcgan_init(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
+GENERATOR_NORMS: dict[str, Callable[[int], list[nn.Module]]] = {
+    "batch": lambda maps: [nn.BatchNorm2d(maps)],
+    "none": lambda maps: [],
+}
+NORMS = dict.fromkeys(("none", "batch", "spectral"))
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "leaky": partial(nn.LeakyReLU, LEAK)}
+UPSAMPLINGS = {"transposed": transposed, "nearest": nearest}
+OUTPUTS: dict[str, Callable[[], nn.Module]] = {"tanh": nn.Tanh, "linear": nn.Identity, "sigmoid": nn.Sigmoid}
+BLOCKS = {"plain": plain, "residual": residual, "dense": dense}
+INITS: dict[str, Callable[[nn.Module], None]] = {"dcgan": dcgan_init, "default": lambda module: None}
+
+# The option's name in `GAN.build` -> its name in the generator's class. D's have the same names in both.
+GENERATOR_OPTIONS = {
+    "generator_norm": "norm",
+    "generator_activation": "activation",
+    "upsampling": "upsampling",
+    "output": "output",
+    "init": "init",
+}
+DISCRIMINATOR_OPTIONS = ("norm", "blocks", "dropout", "pooling", "init")
+
+
+def split_options(network: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of `GAN.build` as keywords of the generator's class and of the discriminator's."""
+    refuse_options(network, options, {*GENERATOR_OPTIONS, *DISCRIMINATOR_OPTIONS})
+    for_g = {inner: options[name] for name, inner in GENERATOR_OPTIONS.items() if name in options}
+    return for_g, {name: options[name] for name in DISCRIMINATOR_OPTIONS if name in options}
+
+
 def build_dcgan(
     size: int, channels: int, latent_dim: int, width: int, **options: Any
 ) -> tuple[nn.Module, nn.Module]:
-    """A DCGAN generator, and a discriminator without batch norm."""
-    refuse_options("dcgan", options)
-    return DCGANGenerator(size, channels, latent_dim, width), DCGANDiscriminator(size, channels, width)
+    """A DCGAN generator, and a discriminator without batch norm. Options as at the file's head."""
+    for_g, for_d = split_options("dcgan", options)
+    generator = DCGANGenerator(size, channels, latent_dim, width, **for_g)
+    return generator, DCGANDiscriminator(size, channels, width, **for_d)
 
 
 def build_dcgan_2016(
     size: int, channels: int, latent_dim: int, width: int, **options: Any
 ) -> tuple[nn.Module, nn.Module]:
-    """A DCGAN as published: batch norm in D too."""
-    refuse_options("dcgan_2016", options)
-    discriminator = DCGANDiscriminator(size, channels, width, batch_norm=True)
-    return DCGANGenerator(size, channels, latent_dim, width), discriminator
+    """A DCGAN as published: batch norm in D too, unless an option says otherwise."""
+    for_g, for_d = split_options("dcgan_2016", {"norm": "batch"} | options)
+    # D is drawn first: a seed must go on giving the weights that it gave when chapter 3 was measured
+    discriminator = DCGANDiscriminator(size, channels, width, **for_d)
+    return DCGANGenerator(size, channels, latent_dim, width, **for_g), discriminator

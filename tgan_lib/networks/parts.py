@@ -1,16 +1,22 @@
-"""What every network here shares: a slope, a count, a device, and what "a layer" means to a transfer method."""
+"""What every network here shares: a slope, a count, a device, blocks that add or join their input, and what "a
+layer" means to a transfer method.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from ..errors import unknown_name
 
 LEAK = 0.2  # slope of the leaky ReLU below 0, in every D (Radford et al. 2016)
+MAPS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)  # what a layer is built around
+
+T = TypeVar("T")
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -30,6 +36,50 @@ def refuse_options(network: str, options: Mapping[str, Any], known: Iterable[str
             raise unknown_name(f"option of the network {network!r}", name, known)
 
 
+def pick(option: str, known: Mapping[str, T], name: str) -> T:
+    """`known[name]`, or a ValueError that says what `option` may be."""
+    if name not in known:
+        raise unknown_name(option, name, known)
+    return known[name]
+
+
+def add_spectral_norm(module: nn.Module) -> None:
+    """Divide a map's weight by its largest singular value, W / sigma(W), for `Module.apply`.
+
+    Miyato, Kataoka, Koyama and Yoshida (2018), "Spectral Normalization for Generative Adversarial Networks",
+    algorithm 1: sigma comes from power iteration on W as a matrix with one row for each output, one iteration
+    a forward in training and none in eval mode. Weights must have been drawn before: what W is afterwards is
+    computed.
+    """
+    if isinstance(module, MAPS):
+        spectral_norm(module)
+
+
+class Residual(nn.Module):
+    """main(x) + skip(x) (He et al. 2016, "Deep Residual Learning for Image Recognition")."""
+
+    def __init__(self, main: nn.Module, skip: nn.Module) -> None:
+        super().__init__()
+        self.main, self.skip = main, skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        total: Tensor = self.main(x) + self.skip(x)
+        return total
+
+
+class Dense(nn.Module):
+    """skip(x) and main(x), one's channels after the other's (Huang et al. 2017, "Densely Connected
+    Convolutional Networks").
+    """
+
+    def __init__(self, main: nn.Module, skip: nn.Module) -> None:
+        super().__init__()
+        self.main, self.skip = main, skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.skip(x), self.main(x)], 1)
+
+
 def layers(module: nn.Module) -> list[list[nn.Module]]:
     """The layers of a generator or discriminator, in the order in which a batch passes them.
 
@@ -41,7 +91,7 @@ def layers(module: nn.Module) -> list[list[nn.Module]]:
     for child in module.net.children():  # type: ignore[union-attr]
         if not any(True for _ in child.parameters()):
             continue
-        maps = any(isinstance(m, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) for m in child.modules())
+        maps = any(isinstance(m, MAPS) for m in child.modules())
         if maps or not found:
             found.append([])
         found[-1].append(child)

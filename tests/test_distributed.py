@@ -1,0 +1,134 @@
+"""Two processes compute what one would: gradients, batch norm, metrics, a checkpoint that changes hands."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tgan_lib.distributed import World
+
+WORKER = Path(__file__).parent / "distributed_worker.py"
+CASES = ["non_saturating", "hinge", "relativistic", "r1", "r1 by torch.func", "batch norm in D"]
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def launch(processes: int, job: dict[str, Any], out: Path) -> None:
+    """Run the worker in `processes` processes, as torchrun would, and wait for all of them."""
+    port = str(free_port())
+    running = []
+    for rank in range(processes):
+        names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "MASTER_PORT": port}
+        environment = os.environ | {k: str(v) for k, v in names.items()}
+        environment |= {"MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, str(WORKER), json.dumps(job | {"out": str(out)})]
+        running.append(
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        )
+    for process in running:
+        said, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, said.decode()[-3000:]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
+    """All cases by one process and by two: what each left, read once for all tests here."""
+    folder = tmp_path_factory.mktemp("worlds")
+    for n in (1, 2):
+        launch(n, {"job": "cases", "cases": CASES}, folder / f"{n}.pt")
+    return {n: torch.load(folder / f"{n}.pt") for n in (1, 2)}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_processes_equal_one_with_the_same_global_batch(found: dict[int, Any], case: str) -> None:
+    one, two = found[1][case], found[2][case]
+    assert one.keys() == two.keys()
+    for key, value in one.items():
+        scale = max(1.0, value.abs().max().item())
+        error = (value.double() - two[key].double()).abs().max().item() / scale
+        assert error < 1e-6, (key, error)
+
+
+def test_the_processes_did_train(found: dict[int, Any]) -> None:
+    for case in CASES:
+        moved = found[2][case]["moved"]
+        assert moved.item() > 1e-4, case
+
+
+def test_batch_norm_by_parts_would_have_been_another_thing(found: dict[int, Any]) -> None:
+    a, b = (found[2][f"batch norm {how}"]["logits"] for how in ("shared", "apart"))
+    assert (a - b).abs().max() > 1e-3
+
+
+def test_a_distance_is_the_same_however_many_processes_draw_the_samples(found: dict[int, Any]) -> None:
+    one, two = found[1]["distance"]["value"].item(), found[2]["distance"]["value"].item()
+    assert one == pytest.approx(two, rel=1e-6)
+
+
+def test_a_checkpoint_of_two_processes_resumes_on_one(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    launch(1, {"job": "train", "steps": 6, "run_dir": None}, tmp_path / "whole.pt")
+    launch(2, {"job": "train", "steps": 3, "run_dir": str(run_dir)}, tmp_path / "half.pt")
+    launch(1, {"job": "train", "steps": 6, "run_dir": str(run_dir)}, tmp_path / "rest.pt")
+    whole, half, rest = (torch.load(tmp_path / f"{n}.pt") for n in ("whole", "half", "rest"))
+    assert half["step"] == 3
+    assert rest["step"] == 6
+    for key, value in whole["weights"].items():
+        torch.testing.assert_close(rest["weights"][key], value, rtol=1e-4, atol=1e-6)
+
+
+def test_one_process_alone_changes_nothing() -> None:
+    world = World()
+    x = torch.arange(6.0)
+    assert (world.rank, world.size) == (0, 1)
+    assert world.share(x) is x
+    assert world.gather(x) is x
+    world.average([x])
+    assert x.tolist() == [0, 1, 2, 3, 4, 5]
+    assert world.any(True, x.device) is True
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.size = 3
+    with pytest.raises(ValueError, match="batch_size is 8 for 3 processes together; a multiple of 3"):
+        world.refuse_batch(8)
+
+
+def test_fabric_launches_it_as_the_docs_say(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from lightning_fabric import Fabric\n"
+        "from tgan_lib import GAN, load, train\n"
+        "from tgan_lib.distributed import World\n"
+        "if __name__ == '__main__':\n"
+        "    fabric = Fabric(accelerator='cpu', devices=2)\n"
+        "    fabric.launch()\n"
+        "    gan = GAN.build('mlp', width=8, latent_dim=8, device=fabric.device)\n"
+        "    images = load('glyphs:digits', size=28, limit=64, device=fabric.device)\n"
+        "    train(gan, images, steps=2, batch_size=8, progress=False)\n"
+        "    total = float(sum(p.double().sum() for p in gan.generator.parameters()))\n"
+        "    print('RANK', World().rank, World().size, repr(total), flush=True)\n"
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TGAN_BUDGET": "smoke"}
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
+        environment.pop(name, None)
+    done = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = sorted(line.split()[1:] for line in done.stdout.splitlines() if line.startswith("RANK"))
+    assert [line[:2] for line in lines] == [["0", "2"], ["1", "2"]]
+    assert lines[0][2] == lines[1][2]

@@ -1,0 +1,57 @@
+"""`make bench`, or `python -m tgan_lib.bench [PART ...] [--quick] [--out FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..machine import provenance
+from . import costs, quality, steps
+
+PARTS = ("steps", "costs", "quality")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tgan_lib.bench",
+        description="Speed, cost and time to quality, side by side in one run.",
+    )
+    parser.add_argument(
+        "parts", nargs="*", default=PARTS, help=f"any of {', '.join(PARTS)}; all of them by default"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each loop")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds of the time to quality")
+    parser.add_argument(
+        "--limit", type=float, default=900, help="seconds after which the classic recipe is stopped"
+    )
+    parser.add_argument("--quick", action="store_true", help="a few rows, to see that it works")
+    parser.add_argument("--out", type=Path, help="JSON file to write; parts that it holds already are kept")
+    arguments = parser.parse_args()
+    for part in arguments.parts:
+        if part not in PARTS:
+            parser.error(f"no part named {part!r}; there are {', '.join(PARTS)}")
+    found: dict[str, Any] = {}
+    if arguments.out and arguments.out.exists():
+        found = json.loads(arguments.out.read_text())
+    found |= provenance() | {"threads": torch.get_num_threads(), "rounds": arguments.rounds}
+    print(f"{found['device']}, {found['threads']} threads, {found['versions']}", flush=True)
+    for part in arguments.parts:
+        if part == "steps":
+            found[part] = steps.run(arguments.rounds, arguments.quick)
+        elif part == "costs":
+            found[part] = costs.run(arguments.quick)
+        else:
+            found[part] = quality.run(arguments.seeds, arguments.limit, arguments.quick)
+        if arguments.out:
+            beside = arguments.out.with_name(arguments.out.name + ".part")
+            beside.write_text(json.dumps(found, indent=1) + "\n")
+            os.replace(beside, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

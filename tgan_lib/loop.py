@@ -1,0 +1,180 @@
+"""What watches over a run: a clock, a record, a folder, a progress bar, the user's Ctrl-C, the memory there is."""
+
+from __future__ import annotations
+
+import copy
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from .checkpoint import check_finite, save_checkpoint
+from .data import to_uint8
+from .gan import GAN
+from .history import History
+from .run import SCALARS, Run
+
+Metric = Callable[[GAN], float]
+
+
+@contextmanager
+def finish_step_on_interrupt() -> Iterator[threading.Event]:
+    """Inside, Ctrl-C (or a notebook's stop button) sets the event instead of cutting a step in half."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Loop:
+    """A run with what watches over it: a clock, a record, a folder, a bar."""
+
+    def __init__(
+        self, run: Run, history: History, folder: Path | None, metric: Metric | None, progress: bool
+    ) -> None:
+        self.run, self.history, self.folder, self.metric = run, history, folder, metric
+        self.bar = tqdm(
+            initial=run.step,
+            disable=not progress or run.world.rank > 0,
+            unit="step",
+            mininterval=1.0,
+            leave=False,
+        )
+        self.unread: list[Tensor] = []  # the scalars of the steps since the last record, on the device
+
+    def go(
+        self,
+        steps: int,
+        seconds: float | None,
+        metric_every: int,
+        samples_every: int | None,
+        log_every: int,
+        save_every: int,
+        target: float | None,
+    ) -> None:
+        """Steps until `steps`, `seconds`, a distance of `target`, or an interrupt."""
+        run, world = self.run, self.run.world
+        limit = float("inf") if seconds is None else seconds
+        self.bar.reset(total=steps if seconds is None else None)
+        self.bar.update(run.step)
+        started = time.perf_counter() - run.seconds
+        over = run.step >= steps or run.seconds >= limit
+        with self.bar, finish_step_on_interrupt() as stop:
+            while not over:
+                self.unread.append(self.one_step())
+                self.bar.update()
+                run.seconds = time.perf_counter() - started
+                over = world.any(run.step >= steps or run.seconds >= limit or stop.is_set(), run.gan.device)
+                at_end = over and not stop.is_set()
+                measure = at_end or run.step % metric_every == 0
+                draw = samples_every is not None and (at_end or run.step % samples_every == 0)
+                keep = at_end or run.step % save_every == 0
+                if not (measure or draw or keep or over or run.step % log_every == 0):
+                    continue
+                if run.gan.device.type == "cuda":  # the clock must not run ahead of the card
+                    torch.cuda.synchronize()
+                    run.seconds = time.perf_counter() - started
+                self.record(measure)
+                if draw:
+                    self.history.grids[run.step] = to_uint8(run.gan.sample(64, seed=run.settings.seed)).cpu()
+                if keep:
+                    self.save()
+                there = target is not None and measure and self.history.last("distance") <= target
+                if there and not keep:
+                    self.save()
+                over = over or there or world.any(stop.is_set(), run.gan.device)
+                started = time.perf_counter() - run.seconds  # what measuring and saving took is not training
+        if stop.is_set():
+            self.save()  # here and not above, since the interrupt may come while something is measured
+            kept = (
+                f"it is saved in {self.folder}, and the same call goes on from there"
+                if self.folder
+                else "the GAN in memory has it"
+            )
+            world.say(f"Stopped after step {run.step}; {kept}.")
+
+    def one_step(self) -> Tensor:
+        """A step of the run. MemoryError, naming a batch that fits, where there is too little memory."""
+        try:
+            return self.run.one_step()
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+        size = self.run.settings.batch_size
+        fits = batch_that_fits(self.run)
+        advice = (
+            f"batch_size={fits} fits" if fits else "not even one image at a time fits; use a smaller network"
+        )
+        raise MemoryError(f"{self.run.gan.device} has too little memory for batch_size={size}; {advice}")
+
+    def record(self, with_metric: bool) -> None:
+        """Read the unread scalars, write down the last, and stop where one is not a number."""
+        run = self.run
+        values = torch.stack(self.unread).double().cpu()
+        self.unread.clear()
+        run.world.average([values])
+        bad = (~torch.isfinite(values)).any(1).nonzero()
+        if len(bad):
+            step = run.step - len(values) + 1 + int(bad[0])
+            names = [n for n, v in zip(SCALARS, values[bad[0, 0]], strict=True) if not torch.isfinite(v)]
+            raise FloatingPointError(
+                f"{' and '.join(names)} stopped being a finite number at step {step}; "
+                "a lower learning rate is the first thing to try"
+            )
+        row = {"step": run.step, "images": run.step * run.settings.batch_size * run.settings.d_steps}
+        row |= {"seconds": round(run.seconds, 3)}
+        row |= dict(zip(SCALARS, values[-1].tolist(), strict=True))
+        if not run.settings.penalties:
+            del row["penalty"]
+        if run.augment is not None:
+            row |= run.augment.readings()
+        if self.metric is not None and with_metric:
+            row["distance"] = self.metric(run.gan)
+            self.bar.set_postfix(distance=f"{row['distance']:.1f}")
+        self.history.records.append(row)
+
+    def save(self) -> None:
+        """Write the checkpoint, unless a weight is no longer a number."""
+        if self.folder is None:
+            return
+        state = self.run.state_dict(self.history)  # every process takes part in gathering it
+        check_finite(state["networks"])
+        if self.run.world.rank == 0:
+            save_checkpoint(self.folder / "checkpoint.pt", state)
+            self.history.write(self.folder / "history.jsonl")
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether this is a device's or the system's refusal of memory."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def batch_that_fits(run: Run) -> int | None:
+    """The largest of B/2, B/4, ... at which one step of a copy of this run has memory enough."""
+    size = run.settings.batch_size
+    while size > run.world.size:
+        size //= 2
+        for optimiser in (run.g_optimiser, run.d_optimiser):
+            optimiser.zero_grad()
+        if run.gan.device.type == "cuda":
+            torch.cuda.empty_cache()
+        try:
+            trial = copy.deepcopy(run.gan)
+            Run(trial, run.images, replace(run.settings, batch_size=size)).one_step()
+            return size
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+    return None
