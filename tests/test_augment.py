@@ -60,7 +60,7 @@ def chosen(**strengths: list[float]) -> dict[str, Tensor]:
     width=st.integers(2, 33),
     dtype=st.sampled_from([torch.float16, torch.bfloat16, torch.float32, torch.float64]),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_shape_and_dtype_stay_and_numbers_stay_finite(
     name: str, n: int, channels: int, height: int, width: int, dtype: torch.dtype
 ) -> None:
@@ -117,10 +117,22 @@ def test_settings_are_plain_and_do_not_move(name: str) -> None:
     augment.observe(torch.ones(8))
     augment.adjust(8)
     assert json.loads(json.dumps(before)) == before == augment.settings()
-    assert before["name"] == name.split()[0].replace("diff", "diffaugment")
 
 
-@pytest.mark.parametrize("shape", [(3, 16, 16), (2, 2, 16, 16), (2, 3, 1, 16)])
+def test_settings_say_all_that_was_asked_for() -> None:
+    assert DiffAugment("cutout, color").settings() == {"name": "diffaugment", "policy": "cutout,color"}
+    expected = {
+        "name": "ada",
+        "policy": "hue,blit",
+        "p": 0.25,
+        "target": 0.5,
+        "images_to_one": None,
+        "every": 3,
+    }
+    assert ADA("hue,blit", target=0.5, images_to_one=None, every=3, p=0.25).settings() == expected
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (2, 3, 16), (2, 2, 16, 16), (2, 3, 1, 16)])
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     for augment in (DiffAugment(), ADA()):
         with pytest.raises(ValueError, match=r"images have shape \(.*\); \(N, 1 or 3, H, W\)"):
@@ -174,7 +186,7 @@ def test_contrast_keeps_each_images_mean_and_stretches_about_it(channels: int) -
 
 def test_translation_is_a_roll_with_zeros_for_what_comes_round() -> None:
     size, reach = 17, 2
-    images = noise(500, 3, size, size)
+    images = noise(250, 3, size, size)
     out = module.translation(images, seeded())
     seen = set()
     for image, moved in zip(images, out, strict=True):
@@ -199,7 +211,7 @@ def test_cutout_is_a_square_around_any_pixel(size: int) -> None:
         tuple(i for i in range(middle - half // 2, middle - half // 2 + half) if 0 <= i < size)
         for middle in range(size + 1 - half % 2)
     }
-    out = module.cutout(torch.ones(2000, 3, size, size), seeded())
+    out = module.cutout(torch.ones(1200, 3, size, size), seeded())
     seen = set()
     for image in out:
         rows = tuple((image[0] == 0).any(1).nonzero().flatten().tolist())
@@ -294,7 +306,7 @@ def numpy_geometry(image: np.ndarray, d: dict[str, np.ndarray]) -> np.ndarray:
     channels=st.sampled_from([1, 3]),
     seed=st.integers(0, 10**6),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_all_geometry_at_once_equals_numpy(height: int, width: int, channels: int, seed: int) -> None:
     images = noise(2, channels, height, width, seed=seed, dtype=torch.float64)
     drawn = draw(2, torch.tensor(0.8), GEOMETRY, images.device, seeded(seed))
@@ -347,7 +359,7 @@ def numpy_colour(image: np.ndarray, d: dict[str, np.ndarray]) -> np.ndarray:
 
 
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_all_colour_at_once_equals_numpy(seed: int) -> None:
     images = noise(2, 3, 4, 5, seed=seed, dtype=torch.float64)
     drawn = draw(2, torch.tensor(0.8), COLOUR, images.device, seeded(seed))
@@ -470,7 +482,7 @@ def test_policies_choose_transformations_and_leave_the_draws_alone() -> None:
 def test_r_is_the_mean_sign() -> None:
     ada = ADA(every=1)
     ada.observe(torch.tensor([3.0, 1e-3, -2.0, 0.0]))
-    ada.observe(torch.tensor([[0.1], [5.0]], dtype=torch.bfloat16))
+    ada.observe(torch.tensor([[0.1, 5.0]], dtype=torch.bfloat16))
     ada.adjust(4)
     assert ada.last_r.item() == pytest.approx((2 - 1 + 2) / 6, rel=1e-6)
     assert ada.readings() == {"ada_p": 0.0, "ada_r": ada.last_r.item()}

@@ -229,6 +229,19 @@ def test_training_learns_and_leaves_what_is_shipped() -> None:
         recipes_features.train_classifier(net, Images(images.data, name="a tensor"), steps=1)
 
 
+def test_the_drawn_world_has_every_class_of_every_domain_in_four_forms() -> None:
+    world = recipes_features.drawn_world(10, 3).to("cpu")
+    assert world.data.shape == (4 * 4 * 10, 3, 64, 64)
+    assert world.labels is not None
+    assert world.labels.unique().tolist() == list(range(len(world.class_names)))
+    for number, domain in enumerate(glyphs.DOMAINS):
+        forms = world.data[40 * number : 40 * number + 40].split(10)
+        names = [world.class_names[i] for i in world.labels[40 * number : 40 * number + 40]]
+        classes = glyphs.DOMAINS[domain].names
+        assert names[:10] == [f"{domain} {classes[i % len(classes)]}" for i in range(10)]
+        assert [bool((form[:, 0] == form[:, 2]).all()) for form in forms] == [False, True, False, True]
+
+
 def test_the_glyphs_recipe_writes_a_network_that_loads(tmp_path: Path) -> None:
     recipes_features.build_features_glyphs(tmp_path, each=10, steps=3, batch_size=16)
     assert features.feature_networks(tmp_path) == ("glyphs-v1",)

@@ -94,6 +94,7 @@ def test_kernel_distance_depends_on_the_seed_alone_and_says_what_is_wrong() -> N
     first = kernel_distance(a, b, subsets=5, subset_size=20)
     assert first == kernel_distance(a, b, subsets=5, subset_size=20)
     assert first != kernel_distance(a, b, subsets=5, subset_size=20, seed=1)
+    assert kernel_distance(a, b, subsets=1, subset_size=20).std == 0
     with pytest.raises(ValueError, match="100 subsets of 1000 were asked for, from 50 and 50"):
         kernel_distance(a, b)
     with pytest.raises(ValueError, match="0 subsets"):

@@ -130,6 +130,8 @@ def test_a_batch_costs_the_mean_of_its_images_by_numpy(n: int, seed: int) -> Non
     for route in ("autograd", "func"):
         assert r1(d, x, route=route).item() == pytest.approx((slopes64(x, *ws) ** 2 / 2).mean(), rel=1e-12)
     assert r2(d, fake).item() == pytest.approx((slopes64(fake, *ws) ** 2 / 2).mean(), rel=1e-12)
+    for name, alone in {"r1": r1(d, x), "r2": r2(d, fake), "dragan": dragan(d, x, generator())}.items():
+        assert torch.equal(PENALTIES[name](d, x, fake, generator()), alone)
     t = torch.rand(n, 1, 1, 1, generator=generator(), dtype=torch.float64)
     between = slopes64(t * x + (1 - t) * fake, *ws)
     assert wgan_gp(d, x, fake, generator()).item() == pytest.approx(((between - 1) ** 2).mean(), rel=1e-12)

@@ -75,11 +75,11 @@ def test_small_maps_are_not_blown_up_and_vectors_are_taken_as_they_are() -> None
 
 
 def test_d_is_left_as_it_was_and_features_do_not_depend_on_the_batch() -> None:
-    gan = GAN.build("dcgan_2016", width=4, device="cpu")
+    gan = GAN.build("dcgan_2016", size=32, width=4, device="cpu")
     gan.discriminator.net[3].eval()  # type: ignore[index, union-attr]
     state = {key: value.clone() for key, value in gan.discriminator.state_dict().items()}
     modes = [part.training for part in gan.discriminator.modules()]
-    images = torch.randint(0, 256, (7, 1, 28, 28), dtype=torch.uint8)
+    images = torch.randint(0, 256, (7, 1, 32, 32), dtype=torch.uint8)
     found = probes.discriminator_features(gan, images)
     torch.testing.assert_close(found, probes.discriminator_features(gan, images, batch_size=2))
     torch.testing.assert_close(found, probes.discriminator_features(gan, images / 127.5 - 1))

@@ -12,6 +12,7 @@ from tgan_lib import recipes, zoo
 from tgan_lib.features import extract, load_features
 from tgan_lib.gan import GAN
 from tgan_lib.metrics import Distance, class_counts
+from tgan_lib.transfer import freeze_discriminator, low_rank
 
 
 @pytest.mark.parametrize("name", zoo.names())
@@ -65,6 +66,18 @@ def test_round_trip(tmp_path: Path) -> None:
         back.discriminator(gan.sample(z=z)), gan.discriminator(gan.sample(z=z)), atol=2e-3, rtol=2e-3
     )
     torch.testing.assert_close(back.directions["tilt"], gan.directions["tilt"], atol=1e-3, rtol=0)
+
+
+def test_a_transferred_gan_keeps_its_adapters(tmp_path: Path) -> None:
+    gan = freeze_discriminator(low_rank(GAN.build("dcgan", width=8, latent_dim=6, device="cpu"), rank=2), 1)
+    adapters = [p for n, p in gan.ema.named_parameters() if n.endswith(".b")]
+    assert adapters
+    for adapter in adapters:
+        adapter.data.normal_()
+    back = zoo.read(tmp_path / "mine.safetensors", zoo.write(tmp_path / "mine", gan, {}), "cpu")
+    z = gan.latents(4, seed=0)
+    torch.testing.assert_close(back.sample(z=z), gan.sample(z=z), atol=1e-2, rtol=0)
+    assert not next(back.discriminator.parameters()).requires_grad
 
 
 def test_damage_and_unknown_names_are_one_sentence(tmp_path: Path) -> None:

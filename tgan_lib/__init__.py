@@ -17,6 +17,8 @@ __version__ = "0.1.0"
 
 # name -> (module, attribute); no attribute means the module itself
 _LATER: dict[str, tuple[str, str | None]] = {
+    "ADA": ("augment", "ADA"),
+    "DiffAugment": ("augment", "DiffAugment"),
     "Distance": ("metrics", "Distance"),
     "LatentExplorer": ("explorer", "LatentExplorer"),
     "augment": ("augment", None),

@@ -41,8 +41,8 @@ def draw(
 ) -> dict[str, Tensor]:
     """How strongly each of `n` images gets each transformation: name in `TRANSFORMS` -> (n, 1) or (n, 2) float32.
 
-    An entry is 0 with probability 1 - p, and where its name is not among `names`; `p` is a scalar tensor in
-    [0, 1]. The same `rng` gives an image the same draws whatever else is asked for.
+    Each name in `names` is chosen for an image with probability `p`, a scalar tensor in [0, 1]; what is not chosen
+    is 0. The same `rng` gives an image the same draws whatever else is asked for.
     """
 
     def uniform(d: int) -> Tensor:

@@ -25,7 +25,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
-from torch.nn.functional import kl_div, normalize
+from torch.nn.functional import normalize
 
 from .errors import unknown_name
 from .features import evaluating, tapped
@@ -41,7 +41,8 @@ LABELS = ("model", "real")
 class L2SP(Term):
     """weight / 2 times the squared distance of a network's trained parameters from where they are now.
 
-    "SP" is the starting point; weight decay (L2) would pull to 0 instead. `network`: "generator" or "discriminator",
+    "SP" is the starting point; weight decay (L2) would pull to 0 instead. (The paper does that to layers that are not
+    the source's; here they are held to their random start like all others.) `network`: "generator" or "discriminator",
     whose loss the term joins. The starting point is in the term's state: a resumed run goes on with the one it
     began with.
     """
@@ -227,7 +228,8 @@ class CrossDomainCorrespondence(Term):
 
 def correspondence(source: Tensor, target: Tensor) -> Tensor:
     """KL(y_source || y_target), the mean over its elements, for activations (N, ...) of the same N latents."""
-    return kl_div(relations(target), relations(source), reduction="mean", log_target=True)
+    kept, now = relations(source), relations(target)
+    return (kept.exp() * (kept - now)).mean()
 
 
 def relations(activations: Tensor) -> Tensor:

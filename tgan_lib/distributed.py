@@ -116,7 +116,7 @@ class SharedBatchNorm(_BatchNorm):
         if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
             n = size * x.numel() / x.shape[1]
             with torch.no_grad():
-                self.num_batches_tracked.add_(1)  # type: ignore[union-attr, operator]
+                self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
                 self.running_mean.lerp_(mean, self.momentum or 0.1)
                 self.running_var.lerp_(variance * n / (n - 1), self.momentum or 0.1)
         shape = (1, -1, *[1] * (x.ndim - 2))

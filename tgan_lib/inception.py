@@ -44,7 +44,7 @@ class InceptionFeatures(FeatureNet):
 @cache
 def load_inception(device: torch.device | str | None = None) -> InceptionFeatures:
     """Inception, frozen and in eval mode. RuntimeError, with how to go on, where its weights cannot be had."""
-    from torch_fidelity.feature_extractor_inceptionv3 import (  # type: ignore[import-untyped]
+    from torch_fidelity.feature_extractor_inceptionv3 import (
         FeatureExtractorInceptionV3,
     )
 

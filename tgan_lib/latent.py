@@ -105,7 +105,7 @@ def pca_directions(gan: GAN, n: int = 4000, k: int = 5, layer: str | None = None
 
     Härkönen et al. (2020, section 2.2): the outputs y of `n` samples z have principal components V; with
     coordinates x = V^T (y - mean), the directions are the columns of the U that minimises sum |U x - z|^2, here
-    about the mean of z and scaled to length 1, signs as in `closed_form_directions`.
+    scaled to length 1, with signs as in `closed_form_directions`.
 
     layer: a name as in `features.taps`, such as "net.3", of the averaged generator; by default the first linear
     layer, where the answer is that of the closed form up to the error of sampling. A layer behind a norm and an
@@ -128,8 +128,8 @@ def pca_directions(gan: GAN, n: int = 4000, k: int = 5, layer: str | None = None
     with torch.random.fork_rng(devices=[y.device] if y.is_cuda else []):  # pca_lowrank draws its own numbers
         torch.manual_seed(seed)
         components = torch.pca_lowrank(y, min(k + 20, *y.shape), center=False, niter=4)[2][:, :k]
-    x, z = (y @ components).double().cpu(), (z - z.mean(0)).double().cpu()  # (n, k) and (n, latent_dim)
-    directions = torch.linalg.lstsq(x, z).solution
+    x = y @ components  # (n, k), with mean 0, so the mean of z plays no part in the regression
+    directions = torch.linalg.lstsq(x.double().cpu(), z.double().cpu()).solution
     return with_sign(directions / directions.norm(dim=1, keepdim=True)).float()
 
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from .checkpoint import check_finite, save_checkpoint
 from .data import to_uint8
 from .gan import GAN
-from .history import History
+from .history import History, Record
 from .run import SCALARS, Run
 
 Metric = Callable[[GAN], float]
@@ -133,7 +133,7 @@ class Loop:
                 f"{' and '.join(names)} stopped being a finite number at step {step}; "
                 "a lower learning rate is the first thing to try"
             )
-        row = {"step": run.step, "images": run.step * run.settings.batch_size * run.settings.d_steps}
+        row: Record = {"step": run.step, "images": run.step * run.settings.batch_size * run.settings.d_steps}
         row |= {"seconds": round(run.seconds, 3)}
         row |= dict(zip(SCALARS, values[-1].tolist(), strict=True))
         if not run.settings.penalties:

@@ -48,8 +48,8 @@ def r1(discriminator: nn.Module, real: Tensor, route: str = "autograd") -> Tenso
     and updates D's buffers (spectral norm's estimate, batch norm's averages) as every pass does. It does not
     compile: what torch.compile has compiled cannot be differentiated a second time. "func" takes the inner
     gradient with torch.func, which torch.compile writes out as ordinary code, and leaves the buffers as they were.
-    With PyTorch 2.15 it compiled as one graph (fullgraph=True, backends "eager" and "aot_eager") for each kind of
-    discriminator in `networks`, with gradients equal to the plain call's.
+    With PyTorch 2.15 it compiled as one graph (fullgraph=True, backends "eager" and "aot_eager") for every
+    discriminator in `networks` but the projected one, with gradients equal to the plain call's.
     """
     images = floats(real)
     if route == "autograd":
@@ -202,6 +202,9 @@ class LeCam(Term):
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"sums": self.sums}
+
+    def moving(self) -> list[Tensor]:
+        return [self.sums]
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         self.sums.copy_(state["sums"])

@@ -89,7 +89,11 @@ def build_gan(
         run_dir=folder / f"{name}.run",
         **recipe.train,
     )
-    gan.directions = attribute_directions(gan) if recipe.ink else closed_form_directions(gan)
+    if recipe.ink:
+        gan.directions = attribute_directions(gan)
+    else:
+        found = closed_form_directions(gan.ema)
+        gan.directions = {f"direction {i}": d for i, d in enumerate(found, 1)}
     described = {
         "name": name,
         "title": recipe.title,
@@ -162,7 +166,8 @@ RECIPES: dict[str, Callable[[Path], None]] = {
     "features-mnist-v1": build_features_mnist,
     "features-cifar10-v1": build_features_cifar10,
     "features-glyphs-v1": build_features_glyphs,
-} | {name: partial(build_gan, name) for name in GANS}
+    **{name: partial(build_gan, name) for name in GANS},
+}
 
 
 def build(name: str, out: str | Path | None = None) -> None:

@@ -59,7 +59,7 @@ class Run:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
         if device.type == "cuda" and self.dtype is not None:  # tensor cores read channels last
             for network in (gan.generator, gan.discriminator):
-                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                network.to(memory_format=torch.channels_last)
         # Latents and batches are drawn for all processes alike and then shared out; the rest is each one's own.
         self.rng = torch.Generator(device).manual_seed(settings.seed)
         self.noise = torch.Generator(device).manual_seed(settings.seed + 1 + self.world.rank)
@@ -194,10 +194,11 @@ class Run:
         inputs = self.draw()
         scalars = (self.capture or self.update)(*inputs, with_penalty)
         self.step += 1
+        self.world.average([tensor for term in self.terms for tensor in term.moving()])
         batch_size = self.settings.batch_size
         if self.augment is not None and self.step % self.augment.every == 0:
             self.world.average(list(self.augment.state_dict().values()))
-            self.augment.adjust(batch_size)
+            self.augment.adjust(batch_size * self.settings.d_steps)
         decay = ema_decay(self.settings.ema_half_life, self.step * batch_size, batch_size)
         update_ema(self.gan.ema, self.gan.generator, decay)
         return scalars

@@ -47,5 +47,9 @@ class Term:
         """Tensors that change while training, or that cost too much to compute again."""
         return {}
 
+    def moving(self) -> list[Tensor]:
+        """Tensors that each process of several moves by its part of the batch, so that they are averaged after it."""
+        return []
+
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take up `state` again."""

@@ -163,12 +163,7 @@ def scale_shift(gan: GAN) -> GAN:
         outputs = list(tapped(net, gan.latents(2, seed=0), list(children)).values())
     gan.generator.requires_grad_(False)
     for layer in layers(gan.generator)[:-1]:
-        norms = [
-            m
-            for child in layer
-            for m in child.modules()
-            if isinstance(m, NORMS) and list(m.parameters(False))
-        ]
+        norms = [m for m in nn.Sequential(*layer).modules() if isinstance(m, NORMS) and m.weight is not None]
         for norm in norms:
             norm.requires_grad_(True)
         if not norms:
@@ -185,8 +180,8 @@ def low_rank(
 
     W counts as a matrix with a row for each entry of its first axis (outputs, or a transposed convolution's
     inputs); B A has rank `rank`, or W's own if that is less. B starts at 0, so that nothing is changed; A's entries
-    are drawn with variance 1 / columns, from `seed`. Biases and norms are frozen, statistics too. A spectral norm
-    is that of W + B A. The running average is of A and B, not of their product.
+    are drawn from `seed` with variance 1 / columns. The paper's factor alpha / rank is 1. Biases and norms are
+    frozen, statistics too. A spectral norm is that of W + B A. The running average is of A and B, not of B A.
     """
     if rank < 1:
         raise ValueError(f"rank is {rank}; a whole number from 1, such as 4, is right")

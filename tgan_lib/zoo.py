@@ -21,6 +21,7 @@ from torch import Tensor
 
 from .errors import unknown_name
 from .gan import GAN, default_device
+from .transfer import apply_methods
 
 FOLDER = Path(__file__).parent / "models"
 
@@ -58,7 +59,7 @@ def read(path: str | Path, described: dict[str, Any], device: torch.device | str
         tensors = safetensors.load(data)
     except SafetensorError as error:
         raise ValueError(f"{path.name} is not a safetensors file") from error
-    gan = GAN.build(**described["config"], device="cpu")
+    gan = apply_methods(GAN.build(**described["config"], device="cpu"), described.get("methods", []))
     for part in ("generator", "discriminator"):
         weights = {
             key.removeprefix(part + "."): t for key, t in tensors.items() if key.startswith(part + ".")
@@ -85,6 +86,7 @@ def write(path: str | Path, gan: GAN, described: dict[str, Any]) -> dict[str, An
     data = safetensors.save({key: half(t) for key, t in tensors.items()})
     described = described | {
         "config": gan.config.as_dict(),
+        "methods": gan.methods,
         "sha256": hashlib.sha256(data).hexdigest(),
         "bytes": len(data),
     }

@@ -124,8 +124,9 @@ def our_loop(
 def hand_loop(gan: GAN, images: Images, batch_size: int, loss: str, r1: float) -> Iterator[None]:
     """The library's step without the library, in full precision, for the two losses of the benchmark."""
     generator, discriminator, ema = gan.generator.train(), gan.discriminator.train(), gan.ema
-    weights, averages = list(generator.parameters()), list(ema.parameters())
-    d_weights = list(discriminator.parameters())
+    weights: list[Tensor] = list(generator.parameters())
+    averages: list[Tensor] = list(ema.parameters())
+    d_weights: list[Tensor] = list(discriminator.parameters())
     cuda = gan.device.type == "cuda"
     options = {"betas": BETAS, "fused": True, "capturable": cuda}
     g_optimiser = torch.optim.Adam(weights, RATE, **options)  # type: ignore[arg-type]
