@@ -42,7 +42,7 @@ BIG: dict[str, Any] = {"weights": torch.arange(50_000.0)}
 
 def sealed(data: bytes) -> bytes:
     """A file whose first line is right for whatever `data` is."""
-    return f"tgan-checkpoint 1 {hashlib.sha256(data).hexdigest()}\n".encode() + data
+    return f"tgan-checkpoint 2 {hashlib.sha256(data).hexdigest()}\n".encode() + data
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_no_byte_of_the_first_line_may_change(whole: bytes, scratch: Path) -> No
 
 
 def test_another_version_is_refused(whole: bytes, scratch: Path) -> None:
-    scratch.write_bytes(whole.replace(b"tgan-checkpoint 1 ", b"tgan-checkpoint 9 ", 1))
-    with pytest.raises(CheckpointError, match=r"version 9; this tgan_lib reads version 1"):
+    scratch.write_bytes(whole.replace(b"tgan-checkpoint 2 ", b"tgan-checkpoint 9 ", 1))
+    with pytest.raises(CheckpointError, match=r"version 9; this tgan_lib reads version 2"):
         load_checkpoint(scratch)
 
 
@@ -474,7 +474,7 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a flipped bit": (lambda data: data[:-500] + bytes([data[-500] ^ 1]) + data[-499:], "is damaged"),
     "truncated": (lambda data: data[: len(data) // 2], "is damaged"),
     "empty": (lambda data: b"", "is an empty file"),
-    "another version": (lambda data: data.replace(b" 1 ", b" 7 ", 1), "has checkpoint version 7"),
+    "another version": (lambda data: data.replace(b" 2 ", b" 7 ", 1), "has checkpoint version 7"),
     "another program's": (lambda data: data[data.index(b"\n") + 1 :], "is not a checkpoint of tgan_lib"),
     "malice": (lambda data: sealed(saved(Call(os.getcwd))), "other than plain data"),
 }

@@ -19,7 +19,6 @@ from tgan_lib.data import Images, load
 from tgan_lib.features import (
     DigitNet,
     SmallNet,
-    evaluating,
     extract,
     feature_card,
     load_features,
@@ -27,6 +26,7 @@ from tgan_lib.features import (
     taps,
 )
 from tgan_lib.gan import GAN
+from tgan_lib.networks import evaluating
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -220,7 +220,7 @@ def test_training_learns_and_leaves_what_is_shipped() -> None:
     images = load("glyphs:shapes", size=16, limit=500, device="cpu")
     torch.manual_seed(0)
     net = SmallNet(16, 1, 32, 10, width=8)
-    recipes_features.train_classifier(net, images, steps=40, batch_size=50, pixels=1)
+    recipes_features.train_classifier(net, images, steps=60, batch_size=50, pixels=1)
     assert recipes_features.accuracy(net, images) > 0.6
     assert not net.training
     for tensor in net.state_dict().values():
@@ -258,7 +258,12 @@ def test_the_glyphs_recipe_writes_a_network_that_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "named"), [("the zip cifar10-jpeg-train.zip", True), ("the files of it", False)]
+    ("source", "named"),
+    [
+        ("the zip cifar10-jpeg-train.zip", True),
+        ("a JPEG copy of CIFAR-10", True),
+        ("the files of CIFAR-10", False),
+    ],
 )
 def test_the_cifar10_card_names_a_jpeg_copy(tmp_path: Path, source: str, named: bool) -> None:
     drawn = load("glyphs:shapes", size=32, channels=3, limit=64, device="cpu")
@@ -271,3 +276,13 @@ def test_the_cifar10_card_names_a_jpeg_copy(tmp_path: Path, source: str, named: 
     assert card["bytes"] < 1_000_000
     net = load_features("cifar10-v1", "cpu", tmp_path)
     assert recipes_features.accuracy(net, images) == pytest.approx(card["test_accuracy"], abs=1e-4)
+
+
+def test_a_smoke_run_does_not_pass_drawings_off_as_cifar10(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TGAN_BUDGET", "smoke")
+    monkeypatch.delenv("TGAN_DATA", raising=False)
+    with pytest.raises(ValueError, match="in place of cifar10: a smoke run has no CIFAR-10"):
+        recipes_features.build_features_cifar10(tmp_path, steps=1)
+    assert not list(tmp_path.iterdir())

@@ -227,7 +227,6 @@ def test_an_interrupted_run_ends_well_and_goes_on_as_if_it_had_not_been(
     assert_ends_like(whole, zygote, tmp_path, "plain")
 
 
-@pytest.mark.xfail(strict=True, reason="train writes history.jsonl only after a save, not when it resumes")
 def test_a_history_that_a_kill_left_behind_its_checkpoint_catches_up(zygote: Zygote, tmp_path: Path) -> None:
     """Also when the run had reached its end, so that nothing more is saved."""
     zygote.start(run_dir=str(tmp_path), steps=3, die=["before history", 3])

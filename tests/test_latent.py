@@ -254,6 +254,10 @@ def test_bad_input_is_answered_in_one_sentence(bars: GAN) -> None:
         (lambda: latent.pca_directions(bars, k=9), "9 directions .* between 1 and 8"),
         (lambda: latent.pca_directions(bars, n=16), "n is 16"),
         (
+            lambda: latent.pca_directions(GAN.build("mlp", size=4, width=1, device="cpu"), 200, 4, "net.0"),
+            "4 directions were asked for; the layer 'net.0' has 1 outputs",
+        ),
+        (
             lambda: latent.pca_directions(bars, layer="stern"),
             "layer of Bars named 'stern' .did you mean 'stem'",
         ),

@@ -19,7 +19,14 @@ BOOK = ROOT / "book"
 HAN = re.compile(r"[\u4e00-\u9fff]")
 # Not for the API page: wording of errors, making of the shipped weights, reading of files, tables of points.
 INTERNAL = {
-    "bench", "download", "errors", "glyph_templates", "machine", "reading", "recipes", "recipes_features",
+    "bench",
+    "download",
+    "errors",
+    "glyph_templates",
+    "machine",
+    "reading",
+    "recipes",
+    "recipes_features",
 }
 
 

@@ -251,3 +251,12 @@ def test_a_captured_step_equals_the_plain_one_over_200_steps(case: str) -> None:
 def test_capture_without_a_cuda_device_is_refused(digits: Images) -> None:
     with pytest.raises(RuntimeError, match="there is no CUDA device; leave it out"):
         train(small(), digits, steps=1, batch_size=B, capture=True, progress=False)
+
+
+def test_samples_of_the_raw_generator_leave_every_part_in_its_mode(digits: Images) -> None:
+    gan = small()
+    norms = [m for m in gan.generator.modules() if isinstance(m, nn.BatchNorm2d)]
+    norms[0].requires_grad_(False)
+    training_mode(gan.generator)
+    gan.sample(4, seed=0, ema=False)
+    assert [m.training for m in norms] == [False] + [True] * (len(norms) - 1)

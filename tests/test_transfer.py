@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tgan_lib.adapters import LowRank, Miner, ScaleShift
 from tgan_lib.data import Images, load
 from tgan_lib.gan import GAN
 from tgan_lib.networks import layers
@@ -20,9 +21,6 @@ from tgan_lib.training import train
 from tgan_lib.transfer import (
     METHODS,
     TERMS,
-    LowRank,
-    Miner,
-    ScaleShift,
     apply_methods,
     freeze_discriminator,
     freeze_generator,
@@ -378,19 +376,27 @@ def test_low_rank_changes_weights_by_a_matrix_of_that_rank(digits: Images, netwo
     assert changed >= 3
 
 
-def test_low_rank_draws_from_its_seed_alone() -> None:
+@pytest.mark.parametrize("method", [low_rank, miner])
+def test_adapters_are_drawn_from_their_seed_alone(method: Callable[..., GAN]) -> None:
     before = torch.get_rng_state()
-    one, two, other = low_rank(small()), low_rank(small()), low_rank(small(), seed=1)
+    one, two, other = method(small()), method(small()), method(small(), seed=1)
     assert torch.equal(before, torch.get_rng_state())
     assert same(state(one.generator), state(two.generator))
     assert not same(state(one.generator), state(other.generator))
+
+
+def test_the_factor_a_has_variance_one_over_columns() -> None:
     wide = LowRank(3, 10000, 2)
     assert wide.a.var().item() == pytest.approx(1 / 10000, rel=0.1)
 
 
 def test_a_spectral_norm_is_that_of_the_adapted_weight() -> None:
-    gan = low_rank(small("resnet"), generator=False, discriminator=True)
-    module = gan.discriminator.net[-1]
+    gan = small("resnet")
+    module = gan.discriminator.train().net[-1]
+    estimates = [b.clone() for name, b in gan.discriminator.named_buffers() if name.endswith("_u")]
+    low_rank(gan, generator=False, discriminator=True)
+    after = [b for name, b in gan.discriminator.named_buffers() if name.endswith("_u")]
+    assert all(torch.equal(a, b) for a, b in zip(estimates, after, strict=True))
     with torch.no_grad():
         module.parametrizations.weight[0].b.normal_()
         gan.discriminator.train()

@@ -28,10 +28,10 @@ from torch.func import functional_call, grad_and_value, vmap
 from torch.nn.functional import normalize
 
 from .errors import unknown_name
-from .features import evaluating, tapped
+from .features import tapped
 from .gan import GAN
 from .losses import wide
-from .networks import layers
+from .networks import evaluating, layers
 from .terms import Step, Term
 
 Side = Literal["generator", "discriminator"]

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-VERSION = 1
+VERSION = 2
 MAGIC = "tgan-checkpoint"
 # What fsync says on file systems that have none, as some network drives; a full or failing disk says otherwise.
 NO_FSYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}

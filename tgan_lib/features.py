@@ -210,7 +210,7 @@ def taps(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]
 def tapped(module: nn.Module, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
     """The outputs of the layers `names` as `images` (any input of `module`) pass: name -> tensor, in that order.
 
-    The module runs as it is, in train or eval mode (see `evaluating`), and gradients flow unless they are off.
+    The module runs as it is, in train or eval mode (see `networks.evaluating`), and gradients flow unless they are off.
     """
     with taps(module, names) as found:
         module(images)
@@ -218,15 +218,3 @@ def tapped(module: nn.Module, images: Tensor, names: Sequence[str]) -> dict[str,
         if name not in found:
             raise ValueError(f"the layer {name!r} of {type(module).__name__} was not used in the pass")
     return {name: found[name] for name in names}
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Inside, `module` is in eval mode; afterwards every part of it is in the mode it was in."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode

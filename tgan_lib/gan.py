@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import unknown_name
-from .networks import NETWORKS, WIDTHS, device_of
+from .networks import NETWORKS, WIDTHS, device_of, evaluating
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,8 @@ class GAN:
                 f"latents have shape {tuple(z.shape)}; this GAN takes (n, {self.config.latent_dim})"
             )
         net = self.ema if ema else self.generator
-        was_training = net.training
-        net.eval()
-        images = [net(part) for part in (z.to(self.device) * truncation).split(batch_size)]
-        net.train(was_training)
+        with evaluating(net):
+            images = [net(part) for part in (z.to(self.device) * truncation).split(batch_size)]
         return torch.cat(images).float()
 
 

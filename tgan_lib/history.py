@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,10 @@ class History:
         return min((r for r in self.records if name in r), key=lambda r: r[name])
 
     def write(self, path: str | Path) -> None:
-        """JSON lines, one record each."""
-        Path(path).write_text("".join(json.dumps(r) + "\n" for r in self.records))
+        """JSON lines, one record each, written beside and renamed over: the file is the old one or the new."""
+        beside = Path(path).with_name(Path(path).name + ".part")
+        beside.write_text("".join(json.dumps(r) + "\n" for r in self.records))
+        os.replace(beside, path)
 
     @classmethod
     def read(cls, path: str | Path) -> History:

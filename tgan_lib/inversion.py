@@ -18,8 +18,9 @@ import math
 import torch
 from torch import Tensor
 
-from .features import FeatureNet, evaluating
+from .features import FeatureNet
 from .gan import GAN
+from .networks import evaluating
 
 
 def invert(

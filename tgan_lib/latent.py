@@ -18,8 +18,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .features import evaluating, taps
+from .features import taps
 from .gan import GAN
+from .networks import evaluating
 
 
 def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
@@ -124,6 +125,8 @@ def pca_directions(gan: GAN, n: int = 4000, k: int = 5, layer: str | None = None
             gan.ema(part)
             outputs.append(found[layer].flatten(1).float())
     y = torch.cat(outputs)
+    if k > y.shape[1]:
+        raise ValueError(f"{k} directions were asked for; the layer {layer!r} has {y.shape[1]} outputs")
     y -= y.mean(0)
     with torch.random.fork_rng(devices=[y.device] if y.is_cuda else []):  # pca_lowrank draws its own numbers
         torch.manual_seed(seed)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .checkpoint import check_finite, save_checkpoint
+from .checkpoint import CheckpointError, check_finite, save_checkpoint
 from .data import to_uint8
 from .gan import GAN
 from .history import History, Record
@@ -77,7 +77,7 @@ class Loop:
                 self.bar.update()
                 run.seconds = time.perf_counter() - started
                 over = world.any(run.step >= steps or run.seconds >= limit or stop.is_set(), run.gan.device)
-                at_end = over and not stop.is_set()
+                at_end = run.step >= steps or run.seconds >= limit
                 measure = at_end or run.step % metric_every == 0
                 draw = samples_every is not None and (at_end or run.step % samples_every == 0)
                 keep = at_end or run.step % save_every == 0
@@ -153,7 +153,19 @@ class Loop:
         check_finite(state["networks"])
         if self.run.world.rank == 0:
             save_checkpoint(self.folder / "checkpoint.pt", state)
+            self.write_history()
+
+    def write_history(self) -> None:
+        """Write history.jsonl, which holds nothing that the checkpoint does not; CheckpointError if that fails."""
+        if self.folder is None or self.run.world.rank > 0:
+            return
+        try:
             self.history.write(self.folder / "history.jsonl")
+        except OSError as error:
+            raise CheckpointError(
+                f"the checkpoint is saved, but history.jsonl could not be written ({error.strerror or error}); "
+                "the next save will try again"
+            ) from error
 
 
 def out_of_memory(error: RuntimeError) -> bool:

@@ -29,6 +29,7 @@ from torch.nn.functional import conv2d
 
 from .coverage import feature_pair, mixture_modes, mode_coverage, prdc
 from .data import Images
+from .distributed import World
 from .features import FeatureNet, extract, load_features
 from .gan import GAN
 from .inception import NAME as INCEPTION
@@ -182,7 +183,14 @@ class Distance:
         self.real = found[order[:n].to(found.device)]  # at most n of the real features, in random order
 
     def __call__(self, gan: GAN) -> float:
-        return self.of_images(gan.sample(self.n, seed=self.seed))
+        return frechet_between(*moments(self.sampled(gan)), self.mean, self.cov)
+
+    def sampled(self, gan: GAN) -> Tensor:
+        """Features (n, d) of `n` samples. Of several processes each draws a part, and all get all."""
+        world = World()
+        z = gan.latents(self.n, self.seed)
+        z = torch.cat([z, z[: -self.n % world.size]])  # a part is as long as another
+        return world.gather(extract(self.net, gan.sample(z=world.share(z)))[0])[: self.n]
 
     def of_images(self, images: Tensor) -> float:
         """The Fréchet distance of given images, floats (n, C, H, W) in [-1, 1] or uint8."""
@@ -195,7 +203,7 @@ class Distance:
         real images, their number given as "n": "kernel" and "kernel_std" (subsets of 1 000, or of half the
         images where there are fewer than 2 000), "precision", "recall", "density" and "coverage" at `k`.
         """
-        fake = extract(self.net, gan.sample(self.n, seed=self.seed))[0]
+        fake = self.sampled(gan)
         n = min(len(fake), len(self.real))
         kernel = kernel_distance(self.real[:n], fake[:n], subset_size=min(1000, n // 2))
         return {

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 
 from .errors import unknown_name
-from .features import evaluating, tapped
+from .features import tapped
 from .gan import GAN
-from .networks import device_of, layers
+from .networks import device_of, evaluating, layers
 
 MAPS = ("pca", "tsne")
 

@@ -113,11 +113,16 @@ def build_features_cifar10(
     started = time.perf_counter()
     train_set = data.load("cifar10") if train_set is None else train_set
     test_set = data.load("cifar10", split="test") if test_set is None else test_set
+    if "in place of" in train_set.name:
+        raise ValueError(
+            f"{train_set.name}: a smoke run has no CIFAR-10; TGAN_BUDGET=cpu loads it, or give two sets"
+        )
     steps = steps or epochs * (len(train_set) // batch_size)
     torch.manual_seed(seed)
     net = SmallNet(train_set.data.shape[2], 3, 128, len(train_set.class_names), 16).to(default_device())
     train_classifier(net, train_set, steps=steps, batch_size=batch_size, mirror=True, seed=seed)
-    jpeg = "zip" in train_set.source  # the zips that stand in for CIFAR-10's own files hold JPEG images
+    # a zip of images holds JPEGs, and `data.load("cifar10")` says so itself where it has taken one
+    jpeg = "zip" in train_set.source
     described = {
         "title": "CIFAR-10 classifier whose averaged last maps are the feature space of our distances in colour",
         "version": 1,

@@ -122,6 +122,8 @@ def train(
             history = run.load_state_dict(load_checkpoint(folder / "checkpoint.pt"), str(folder))
             run.world.say(f"Going on from step {run.step} of the run in {folder}.")
         loop = Loop(run, history, folder, metric, progress)
+        if run.step:  # a kill may have come between a checkpoint and its history
+            loop.write_history()
         loop.go(steps, seconds, metric_every, samples_every, log_every, save_every, target)
     history.notes = {"steps": run.step, "seconds": run.seconds, "precision": settings.precision}
     return history

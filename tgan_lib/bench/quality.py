@@ -1,9 +1,9 @@
 """What a user feels: seconds of training until the samples are readable, on MNIST.
 
-The library's recipe for MNIST (`recipes.MNIST`) against the classic one (Radford et al. 2016: DCGAN with batch norm
-in both networks, Adam 2e-4 (0.5, 0.999), batch 128, non-saturating loss, 100 latent numbers) in its classic loop.
-The clock runs while training only; measuring is not counted, and both are measured equally often. "Readable" is one
-fixed distance, `LEVEL`, chosen from the floor and the classic recipe's curve alone.
+The library's recipe for MNIST (`OURS`, the MLP of chapter 3) against the classic one in its classic loop (Radford
+et al. 2016: DCGAN with batch norm in both networks, Adam 2e-4 (0.5, 0.999), batch 128, non-saturating loss, 100
+latent numbers). The clock runs while training only; measuring is not counted, and both are measured equally often.
+"Readable" is one fixed distance, `LEVEL`, chosen before the two were compared.
 """
 
 from __future__ import annotations
@@ -17,11 +17,16 @@ from ..data import Images, load
 from ..gan import GAN
 from ..loop import Metric
 from ..metrics import Distance
-from ..recipes import MNIST
 from ..training import train
 from .loops import classic_loop, pil_batches
 
-LEVEL = 20.0
+LEVEL = (
+    30.0  # the floor is 0.3; chapter 3's DCGAN gets there in two minutes, and most of its digits can be read
+)
+OURS: dict[str, dict[str, Any]] = {
+    "gan": {"network": "mlp", "size": 28, "channels": 1, "latent_dim": 64, "width": 256},
+    "train": {"learning_rate": 5e-4, "betas": (0.5, 0.999)},
+}
 Curve = list[tuple[int, float, float]]
 
 
@@ -51,8 +56,8 @@ def classic_curve(images: Images, metric: Metric, seed: int, limit: float, every
 
 def our_curve(images: Images, metric: Metric, seed: int, limit: float, every: int) -> Curve:
     """The same for the library's recipe."""
-    gan = GAN.build(**MNIST["gan"], seed=seed)
-    options = MNIST["train"] | {"metric_every": every, "log_every": every}
+    gan = GAN.build(**OURS["gan"], seed=seed)
+    options = OURS["train"] | {"metric_every": every, "log_every": every}
     history = train(
         gan,
         images,
