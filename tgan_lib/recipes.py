@@ -22,12 +22,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from . import data, zoo
+from .augment import DiffAugment
 from .features import DigitNet, extract
 from .gan import GAN, default_device
 from .latent import attribute_directions, closed_form_directions
 from .machine import provenance
 from .metrics import Distance
-from .recipes_features import build_features_cifar10, build_features_glyphs
+from .recipes_features import CIFAR10_LICENCE, build_features_cifar10, build_features_glyphs
 from .training import train
 
 MNIST_LICENCE = "CC BY-SA 3.0 (the MNIST data, LeCun, Cortes and Burges)"
@@ -38,7 +39,8 @@ class Recipe:
     """A shipped GAN: what `data.load`, `GAN.build` and `train` are given, and the network that measures it.
 
     `ink` says whether its images are ink on nothing, so that directions can be found from what is measured in
-    them; else they are found in the weights.
+    them; else they are found in the weights. `augment` is a policy of DiffAugment. Where a data set has no test
+    split, a tenth of it is held out.
     """
 
     title: str
@@ -48,9 +50,19 @@ class Recipe:
     gan: dict[str, Any]
     train: dict[str, Any]
     features: str
+    augment: str | None = None
     ink: bool = True
     seed: int = 0
 
+
+# What the smaller recipes share.
+SMALL: dict[str, Any] = {
+    "learning_rate": (1e-3, 5e-4),
+    "betas": (0.5, 0.9),
+    "ema_half_life": 20_000,
+    "penalties": {"r1": 0.1},
+    "penalty_every": 4,
+}
 
 GANS: dict[str, Recipe] = {
     "mnist-dcgan": Recipe(
@@ -67,7 +79,55 @@ GANS: dict[str, Recipe] = {
         },
         features="mnist-v1",
     ),
+    "omniglot-dcgan": Recipe(
+        title="DCGAN of 28x28 handwritten characters of many alphabets",
+        about_data="Omniglot's background alphabets",
+        licence="MIT (weights, and the Omniglot data: Lake, Salakhutdinov and Tenenbaum)",
+        data={"name": "omniglot", "size": 28},
+        gan={"network": "dcgan", "size": 28, "channels": 1, "latent_dim": 64, "width": 32},
+        train=SMALL | {"steps": 5000},
+        augment="translation",
+        features="mnist-v1",
+    ),
+    "cifar10-dcgan": Recipe(
+        title="DCGAN of 32x32 colour photographs of ten kinds of things",
+        about_data="CIFAR-10, 50 000 training images",
+        licence=f"weights MIT; data: {CIFAR10_LICENCE}",
+        data={"name": "cifar10"},
+        gan={"network": "dcgan", "size": 32, "channels": 3, "latent_dim": 64, "width": 32},
+        train=SMALL | {"steps": 6000, "mirror": True},
+        features="cifar10-v1",
+        ink=False,
+    ),
+    "letters-32": Recipe(
+        title="DCGAN of drawn letters, 32x32, in colour",
+        about_data="20 000 letters drawn by tgan_lib.glyphs",
+        licence="MIT",
+        data={"name": "glyphs:letters", "size": 32, "channels": 3, "limit": 20_000},
+        gan={"network": "dcgan", "size": 32, "channels": 3, "latent_dim": 64, "width": 32},
+        train=SMALL | {"steps": 5000},
+        features="glyphs-v1",
+        ink=False,
+    ),
+    "shapes-64": Recipe(
+        title="DCGAN of drawn shapes, 64x64, in colour",
+        about_data="20 000 shapes drawn by tgan_lib.glyphs",
+        licence="MIT",
+        data={"name": "glyphs:shapes", "size": 64, "channels": 3, "limit": 20_000},
+        gan={"network": "dcgan", "size": 64, "channels": 3, "latent_dim": 64, "width": 16},
+        train=SMALL | {"steps": 4000},
+        features="glyphs-v1",
+        ink=False,
+    ),
 }
+
+
+def held_apart(recipe: Recipe, images: data.Images) -> tuple[data.Images, data.Images]:
+    """Images to train on and images that are not: the test split, or else a tenth of what there is."""
+    try:
+        return images, data.load(**recipe.data, split="test")
+    except (FileNotFoundError, ValueError):
+        return data.split(images, 0.9, seed=recipe.seed)
 
 
 def build_gan(
@@ -76,7 +136,10 @@ def build_gan(
     """Train one of `GANS`, measure it, and write it with its card. Give the two sets to use a copy of the data."""
     recipe = GANS[name]
     images = data.load(**recipe.data) if train_set is None else train_set
-    held_out = data.load(**recipe.data, split="test") if test_set is None else test_set
+    if test_set is None:
+        images, held_out = held_apart(recipe, images)
+    else:
+        held_out = test_set
     gan = GAN.build(**recipe.gan, seed=recipe.seed)
     distance = Distance(images, features=recipe.features)
     history = train(
@@ -87,6 +150,7 @@ def build_gan(
         metric_every=max(1, recipe.train["steps"] // 5),
         log_every=100,
         run_dir=folder / f"{name}.run",
+        augment=None if recipe.augment is None else DiffAugment(recipe.augment),
         **recipe.train,
     )
     if recipe.ink:
@@ -103,7 +167,7 @@ def build_gan(
         "distance_is": f"Fréchet, features {recipe.features}, {distance.n} samples against {len(images)} images",
         "floor": round(distance.of_images(held_out.data), 2),
         "floor_is": f"the same distance of {len(held_out)} images held out",
-        "recipe": {"gan": recipe.gan, "train": recipe.train, "seed": recipe.seed},
+        "recipe": {"gan": recipe.gan, "train": recipe.train, "augment": recipe.augment, "seed": recipe.seed},
         "seconds": round(history.notes["seconds"]),
         **provenance(),
     }
