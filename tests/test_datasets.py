@@ -329,6 +329,7 @@ def test_flowers102_has_its_parts_labels_and_squares(home: Path) -> None:
         ("imagelabels.mat", b"", "cannot be read as Flowers-102's"),
         ("102flowers.tgz", tar({}), "holds no jpg/image_00001.jpg"),
     ],
+    ids=["splits", "labels", "pictures"],  # an archive's bytes hold the time
 )
 def test_damaged_flowers_are_named(name: str, content: bytes, message: str, home: Path) -> None:
     put(home, {f"flowers-102/{k}": v for k, v in (tiny_flowers() | {name: content}).items()})
