@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import resource
 import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,13 +28,11 @@ print(time.perf_counter() - started)
 """
 
 MEMORY = """
-import json, resource, sys, torch
-from tgan_lib.bench.costs import some_steps
-unit = 1 if sys.platform == "darwin" else 1024
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+import json, sys
+from tgan_lib.bench.costs import peak_bytes, some_steps
+before = peak_bytes()
 some_steps(*json.loads(sys.argv[1]))
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-print(torch.cuda.max_memory_allocated() if torch.cuda.is_available() else after - before)
+print(peak_bytes() - before)
 """
 
 
@@ -46,6 +47,19 @@ def measured(script: str, *arguments: str) -> float:
 def import_seconds(tries: int = 5) -> float:
     """Median seconds that `import tgan_lib` takes once torch is there."""
     return statistics.median(measured(IMPORT) for _ in range(tries))
+
+
+def peak_bytes() -> int:
+    """The most that torch has had on the GPU, or that this process has had in memory.
+
+    On Linux from /proc: the other measure starts a new program with what its parent had.
+    """
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def some_steps(network: str, size: int, channels: int, batch_size: int, width: int | None = None) -> None:
