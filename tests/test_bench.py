@@ -128,7 +128,7 @@ def test_the_page_shows_what_was_stored() -> None:
     }
     head, body = tables().steps_table([row])
     assert len(head) == len(body[0])
-    assert body[0][:4] == ["dcgan-28", "64", "non-saturating + R1", "3.0 (2.0 to 4.0)"]
+    assert body[0][:4] == ["dcgan-28", "64", "non-saturating + R1", "3.0"]
     part = {
         "level": 30,
         "seeds": {"0": {"classic": [[100, 50.0, 90.0]], "tgan_lib": [[2000, 10.0, 29.0]], "ratio": 5.0}},

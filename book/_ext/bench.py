@@ -24,11 +24,6 @@ def stored(path: Path = RESULTS) -> dict[str, Any]:
     return found
 
 
-def milliseconds(times: list[float]) -> str:
-    """Median and range, "53.1 (52.7 to 54.0)"."""
-    return f"{statistics.median(times):.1f} ({min(times):.1f} to {max(times):.1f})"
-
-
 def ratio(of: dict[str, float], digits: int = 2) -> str:
     return f"{of['median']:.{digits}f} ({of['low']:.{digits}f} to {of['high']:.{digits}f})"
 
@@ -37,13 +32,14 @@ def steps_table(rows: list[dict[str, Any]]) -> Table:
     """A row for each network, batch and rule; milliseconds of a step and the ratios of neighbouring rounds."""
     loops = list(rows[0]["milliseconds"])
     head = ["Network", "Batch", "Loss", *(f"{name}, ms" for name in loops)]
-    head += [f"{name} over classic" for name in loops if name != "classic"] + ["tgan_lib over by hand"]
+    ours = [name for name in loops if name.startswith("tgan_lib")]
+    head += [f"{name} over classic" for name in ours] + ["over by hand"]
     body = []
     for r in rows:
         loss = r["loss"].replace("_", "-") + (" + R1" if r["r1"] else "")
         cells = [f"{r['network']}-{r['size']}", str(r["batch_size"]), loss]
-        cells += [milliseconds(r["milliseconds"][name]) for name in loops]
-        cells += [ratio(r["over_classic"][name]) for name in loops if name != "classic"]
+        cells += [f"{statistics.median(r['milliseconds'][name]):.1f}" for name in loops]
+        cells += [ratio(r["over_classic"][name]) for name in ours]
         body.append([*cells, ratio(r["over_by_hand"], 3)])
     return head, body
 

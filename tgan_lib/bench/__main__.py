@@ -38,7 +38,11 @@ def main() -> None:
     found: dict[str, Any] = {}
     if arguments.out and arguments.out.exists():
         found = json.loads(arguments.out.read_text())
-    found |= provenance() | {"threads": torch.get_num_threads(), "rounds": arguments.rounds}
+    found |= (
+        {"script": "tgan_lib/bench/__main__.py"}
+        | provenance()
+        | {"threads": torch.get_num_threads(), "rounds": arguments.rounds}
+    )
     print(f"{found['device']}, {found['threads']} threads, {found['versions']}", flush=True)
     for part in arguments.parts:
         if part == "steps":
