@@ -97,7 +97,7 @@ def test_one_process_alone_changes_nothing() -> None:
     assert world.gather(x) is x
     world.average([x])
     assert x.tolist() == [0, 1, 2, 3, 4, 5]
-    assert world.any(True, x.device) is True
+    assert world.any(True) is True
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

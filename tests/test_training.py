@@ -12,12 +12,14 @@ import pytest
 import torch
 from torch import nn
 
+from tgan_lib.augment import ADA
 from tgan_lib.checkpoint import load_checkpoint
 from tgan_lib.data import Images, load, to_uint8
 from tgan_lib.ema import ema_decay, update_ema
 from tgan_lib.gan import GAN
 from tgan_lib.history import History
 from tgan_lib.losses import LOSSES
+from tgan_lib.penalties import LeCam
 from tgan_lib.run import Run
 from tgan_lib.settings import Settings, pick_precision
 from tgan_lib.training import train
@@ -236,3 +238,43 @@ def test_plain_errors(digits: Images) -> None:
         train(GAN.build("dcgan", size=32, width=8, device="cpu"), digits)
     with pytest.raises(ValueError, match="no precision named 'fp8'"):
         train(small(), digits, precision="fp8")
+
+
+@pytest.mark.parametrize(
+    ("room", "advice"), [(2, "batch_size=2 fits"), (0, "not even one image at a time fits")]
+)
+def test_too_little_memory_names_a_batch_that_fits(
+    digits: Images, monkeypatch: pytest.MonkeyPatch, room: int, advice: str
+) -> None:
+    update = Run.update
+
+    def cramped(run: Run, indices: torch.Tensor, z: torch.Tensor, with_penalty: bool) -> torch.Tensor:
+        if indices.shape[1] > room:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        return update(run, indices, z, with_penalty)
+
+    monkeypatch.setattr(Run, "update", cramped)
+    gan = small()
+    before = weights(gan)
+    with pytest.raises(MemoryError, match=f"too little memory for batch_size=8; {advice}"):
+        train(gan, digits, steps=3, batch_size=8, augment=ADA("blit"), terms=[LeCam(0.1)], progress=False)
+    assert_same(weights(gan), before)
+
+
+def test_a_target_stops_training_where_it_is_reached(digits: Images, tmp_path: Path) -> None:
+    distances = iter([9.0, 5.0, 4.0, 3.0])
+    history = train(
+        small(),
+        digits,
+        steps=40,
+        batch_size=8,
+        metric=lambda g: next(distances),
+        metric_every=5,
+        target=4.5,
+        run_dir=tmp_path,
+        progress=False,
+    )
+    assert history["distance"] == [9.0, 5.0, 4.0]
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == history.notes["steps"] == 15
+    with pytest.raises(ValueError, match=r"target is 4\.5 and nothing is measured"):
+        train(small(), digits, target=4.5)

@@ -32,6 +32,8 @@ class World:
         together = dist.is_available() and dist.is_initialized()
         self.rank: int = dist.get_rank() if together else 0
         self.size: int = dist.get_world_size() if together else 1
+        nccl = together and dist.get_backend() == "nccl"  # which carries nothing but what is on a GPU
+        self.device = torch.device("cuda", torch.cuda.current_device()) if nccl else torch.device("cpu")
 
     def say(self, sentence: str) -> None:
         """Print, in the first process only."""
@@ -53,7 +55,7 @@ class World:
         """Replace each tensor, in place, by its mean over processes."""
         if self.size == 1 or not tensors:
             return
-        flat = torch.cat([t.reshape(-1).double() for t in tensors])
+        flat = torch.cat([t.reshape(-1) for t in tensors]).to(self.device)
         dist.all_reduce(flat)
         for tensor, mean in zip(tensors, (flat / self.size).split([t.numel() for t in tensors]), strict=True):
             tensor.copy_(mean.view_as(tensor))
@@ -71,15 +73,16 @@ class World:
         """The processes' tensors of one shape, in the order of ranks."""
         if self.size == 1:
             return [tensor]
-        parts = [torch.empty_like(tensor) for _ in range(self.size)]
-        dist.all_gather(parts, tensor.contiguous())
-        return parts
+        sent = tensor.to(self.device).contiguous()
+        parts = [torch.empty_like(sent) for _ in range(self.size)]
+        dist.all_gather(parts, sent)
+        return [part.to(tensor.device) for part in parts]
 
-    def any(self, flag: bool, device: torch.device) -> bool:
+    def any(self, flag: bool) -> bool:
         """Whether any process says so: what one decides by its clock or its user, all must decide."""
         if self.size == 1:
             return flag
-        said = torch.tensor(float(flag), device=device)
+        said = torch.tensor(float(flag), device=self.device)
         dist.all_reduce(said)
         return bool(said.item() > 0)
 

@@ -45,13 +45,8 @@ class Loop:
         self, run: Run, history: History, folder: Path | None, metric: Metric | None, progress: bool
     ) -> None:
         self.run, self.history, self.folder, self.metric = run, history, folder, metric
-        self.bar = tqdm(
-            initial=run.step,
-            disable=not progress or run.world.rank > 0,
-            unit="step",
-            mininterval=1.0,
-            leave=False,
-        )
+        self.bar = tqdm(disable=True)
+        self.progress = progress and run.world.rank == 0
         self.unread: list[Tensor] = []  # the scalars of the steps since the last record, on the device
 
     def go(
@@ -67,37 +62,47 @@ class Loop:
         """Steps until `steps`, `seconds`, a distance of `target`, or an interrupt."""
         run, world = self.run, self.run.world
         limit = float("inf") if seconds is None else seconds
-        self.bar.reset(total=steps if seconds is None else None)
-        self.bar.update(run.step)
+        total = steps if seconds is None else None
+        self.bar = tqdm(
+            total=total,
+            initial=run.step,
+            disable=not self.progress,
+            unit="step",
+            mininterval=1.0,
+            leave=False,
+        )
+        periods = [metric_every, log_every, save_every, *([samples_every] if samples_every else [])]
         started = time.perf_counter() - run.seconds
-        over = run.step >= steps or run.seconds >= limit
+        over, stopped = run.step >= steps or run.seconds >= limit, False
         with self.bar, finish_step_on_interrupt() as stop:
             while not over:
                 self.unread.append(self.one_step())
                 self.bar.update()
                 run.seconds = time.perf_counter() - started
-                over = world.any(run.step >= steps or run.seconds >= limit or stop.is_set(), run.gan.device)
-                at_end = run.step >= steps or run.seconds >= limit
-                measure = at_end or run.step % metric_every == 0
-                draw = samples_every is not None and (at_end or run.step % samples_every == 0)
-                keep = at_end or run.step % save_every == 0
-                if not (measure or draw or keep or over or run.step % log_every == 0):
+                done = run.step >= steps
+                # One process stops at once. Several ask each other where they look, since asking waits for devices.
+                hurried = world.size == 1 and (run.seconds >= limit or stop.is_set())
+                if not (done or hurried or any(run.step % period == 0 for period in periods)):
                     continue
                 if run.gan.device.type == "cuda":  # the clock must not run ahead of the card
                     torch.cuda.synchronize()
                     run.seconds = time.perf_counter() - started
+                at_end = world.any(done or run.seconds >= limit)
+                measure = at_end or run.step % metric_every == 0
+                keep = at_end or run.step % save_every == 0
                 self.record(measure)
-                if draw:
+                if samples_every and (at_end or run.step % samples_every == 0):
                     self.history.grids[run.step] = to_uint8(run.gan.sample(64, seed=run.settings.seed)).cpu()
-                if keep:
-                    self.save()
                 there = target is not None and measure and self.history.last("distance") <= target
-                if there and not keep:
+                if keep or there:
                     self.save()
-                over = over or there or world.any(stop.is_set(), run.gan.device)
+                stopped = world.any(
+                    stop.is_set()
+                )  # asked last, since it may come while something is measured
+                over = at_end or there or stopped
                 started = time.perf_counter() - run.seconds  # what measuring and saving took is not training
-        if stop.is_set():
-            self.save()  # here and not above, since the interrupt may come while something is measured
+        if stopped:
+            self.save()
             kept = (
                 f"it is saved in {self.folder}, and the same call goes on from there"
                 if self.folder
@@ -122,9 +127,10 @@ class Loop:
     def record(self, with_metric: bool) -> None:
         """Read the unread scalars, write down the last, and stop where one is not a number."""
         run = self.run
-        values = torch.stack(self.unread).double().cpu()
+        values = torch.stack(self.unread)
         self.unread.clear()
         run.world.average([values])
+        values = values.double().cpu()
         bad = (~torch.isfinite(values)).any(1).nonzero()
         if len(bad):
             step = run.step - len(values) + 1 + int(bad[0])
@@ -170,7 +176,7 @@ class Loop:
 
 def out_of_memory(error: RuntimeError) -> bool:
     """Whether this is a device's or the system's refusal of memory."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def batch_that_fits(run: Run) -> int | None:
@@ -184,7 +190,8 @@ def batch_that_fits(run: Run) -> int | None:
             torch.cuda.empty_cache()
         try:
             trial = copy.deepcopy(run.gan)
-            Run(trial, run.images, replace(run.settings, batch_size=size)).one_step()
+            augment, terms = copy.deepcopy((run.augment, run.terms))
+            Run(trial, run.images, replace(run.settings, batch_size=size), augment, terms).one_step()
             return size
         except RuntimeError as error:
             if not out_of_memory(error):

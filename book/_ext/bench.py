@@ -125,7 +125,7 @@ class Where(SphinxRole):
             "machine": f"{found.get('device', 'no machine yet')} ({found.get('threads', '?')} threads; {versions})",
             "date": found.get("date", "not yet"),
             "rounds": str(found.get("rounds", "?")),
-            "level": str(found.get("quality", {}).get("level", "?")),
+            "level": str(found.get("quality", {}).get("level", "not yet measured")),
             "import": f"{found.get('costs', {}).get('import_seconds', float('nan')):.2f} s",
         }
         return [nodes.Text(words[self.text])], []

@@ -6,10 +6,11 @@ wrong it names the misconception where it can. Each chapter's checks live in a f
 
 from __future__ import annotations
 
-from . import image_gans
+from . import clinic, image_gans, loss_atlas, measuring, saturation, stability, two_player_game
 from .core import Check, CheckResult, judge
 
-CHECKS: dict[str, Check] = {**image_gans.CHECKS}
+CHAPTERS = (two_player_game, saturation, image_gans, loss_atlas, stability, measuring, clinic)
+CHECKS: dict[str, Check] = {name: judged for chapter in CHAPTERS for name, judged in chapter.CHECKS.items()}
 
 
 def check(exercise: str, answer: object) -> CheckResult:

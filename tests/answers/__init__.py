@@ -1,0 +1,12 @@
+"""What readers may answer: a module for each chapter, as there is one for its checks in `tgan_lib.checks`.
+
+Each has RIGHT (exercise -> the reference first, then other right spellings) and WRONG (exercise -> wrong answers,
+each with a phrase of the message that it should get).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Answer = Callable[..., Any]
