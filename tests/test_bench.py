@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from itertools import islice
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
+from extensions import extension
 from torch import Tensor
 
+from tgan_lib.bench import __main__ as command
 from tgan_lib.bench import costs, loops, steps
 from tgan_lib.data import Images, load
 from tgan_lib.gan import GAN
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -105,15 +102,6 @@ def test_memory_is_what_a_step_adds_whatever_its_parent_holds() -> None:
     assert 1 < small_net < large_net
 
 
-def tables() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_tables", ROOT / "book" / "_ext" / "bench.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_page_shows_what_was_stored() -> None:
     one = {"median": 2.0, "low": 1.0, "high": 3.0}
     row = {
@@ -126,13 +114,21 @@ def test_the_page_shows_what_was_stored() -> None:
         "over_classic": {"tgan_lib": one},
         "over_by_hand": one,
     }
-    head, body = tables().steps_table([row])
+    head, body = extension("bench").steps_table([row])
     assert len(head) == len(body[0])
     assert body[0][:4] == ["dcgan-28", "64", "non-saturating + R1", "3.0"]
     part = {
         "level": 30,
         "seeds": {"0": {"classic": [[100, 50.0, 90.0]], "tgan_lib": [[2000, 10.0, 29.0]], "ratio": 5.0}},
     }
-    head, body = tables().quality_table(part)
+    head, body = extension("bench").quality_table(part)
     assert body == [["0", "not in 50 s (at 90.0)", "100", "10 s", "2 000", "over 5.0"]]
     assert len(head) == len(body[0])
+
+
+def test_parts_of_another_machine_are_not_kept() -> None:
+    here = {"device": "CPU", "threads": 2, "versions": {"torch": "2.9"}, "date": "today"}
+    stored = here | {"date": "before", "steps": [1]}
+    assert command.kept(stored, here) == stored
+    for key, other in {"device": "GPU", "threads": 4, "versions": {"torch": "2.8"}}.items():
+        assert command.kept(stored | {key: other}, here) == {}

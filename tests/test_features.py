@@ -278,11 +278,10 @@ def test_the_cifar10_card_names_a_jpeg_copy(tmp_path: Path, source: str, named: 
     assert recipes_features.accuracy(net, images) == pytest.approx(card["test_accuracy"], abs=1e-4)
 
 
-def test_a_smoke_run_does_not_pass_drawings_off_as_cifar10(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TGAN_BUDGET", "smoke")
-    monkeypatch.delenv("TGAN_DATA", raising=False)
-    with pytest.raises(ValueError, match="in place of cifar10: a smoke run has no CIFAR-10"):
-        recipes_features.build_features_cifar10(tmp_path, steps=1)
-    assert not list(tmp_path.iterdir())
+def test_the_mnist_recipe_writes_a_network_that_loads(tmp_path: Path) -> None:
+    drawn = load("glyphs:digits", size=28, limit=64, device="cpu")
+    recipes_features.build_features_mnist(tmp_path, drawn, drawn, epochs=2, batch_size=16)
+    card = json.loads((tmp_path / "features-mnist-v1.json").read_text())
+    assert card.keys() >= feature_card("mnist-v1").keys()
+    net = load_features("mnist-v1", "cpu", tmp_path)
+    assert recipes_features.accuracy(net, drawn) == pytest.approx(card["test_accuracy"], abs=1e-4)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from real_data import mnist
 
-from tgan_lib import recipes, zoo
+from tgan_lib import data, recipes, zoo
 from tgan_lib.features import extract, load_features
 from tgan_lib.gan import GAN
 from tgan_lib.metrics import Distance, class_counts
@@ -89,3 +91,55 @@ def test_damage_and_unknown_names_are_one_sentence(tmp_path: Path) -> None:
         zoo.read(tmp_path / "mine.safetensors", card)
     with pytest.raises(ValueError, match="did you mean 'mnist-dcgan'"):
         zoo.load("mnist_dcgan")
+
+
+def test_a_recipe_trains_measures_and_writes_what_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = recipes.Recipe(
+        title="a tiny one",
+        about_data="glyphs",
+        licence="MIT",
+        data={"name": "glyphs:digits", "size": 28, "limit": 200, "device": "cpu"},
+        gan={"network": "mlp", "size": 28, "latent_dim": 6, "width": 8, "device": "cpu"},
+        train=recipes.RATES | {"steps": 3, "batch_size": 16, "progress": False},
+        features="mnist-v1",
+        augment="translation",
+    )
+    monkeypatch.setitem(recipes.GANS, "tiny", tiny)
+    recipes.build_gan("tiny", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.json", "tiny.safetensors"]
+    card = json.loads((tmp_path / "tiny.json").read_text())
+    gan = zoo.read(tmp_path / "tiny.safetensors", card, "cpu")
+    assert set(gan.directions) == {"ink", "slant", "size"}
+    assert card["distance"] > card["floor"] > 0
+    assert card["recipe"]["augment"] == "translation"
+    monkeypatch.setitem(recipes.GANS, "tiny", replace(tiny, ink=False))
+    recipes.build_gan("tiny", tmp_path)
+    card = json.loads((tmp_path / "tiny.json").read_text())
+    found = zoo.read(tmp_path / "tiny.safetensors", card, "cpu").directions
+    assert found
+    assert all(name.startswith("direction ") for name in found)
+
+
+def test_images_are_held_apart_by_the_test_split_or_by_a_tenth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TGAN_BUDGET", "cpu")
+    recipe = recipes.GANS["letters-32"]
+    drawn = recipe.data | {"limit": 50, "device": "cpu"}
+    images = data.load(**drawn)
+    kept, held_out = recipes.held_apart(replace(recipe, data=drawn), images)
+    assert kept is images
+    assert held_out.data.shape == images.data.shape
+    assert not torch.equal(held_out.data, images.data)
+    missing = {"name": "omniglot", "root": tmp_path, "download": False}
+    kept, held_out = recipes.held_apart(replace(recipe, data=missing), images)
+    assert (len(kept), len(held_out)) == (45, 5)
+
+
+def test_a_smoke_run_builds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TGAN_BUDGET", "smoke")
+    with pytest.raises(RuntimeError, match="the budget is smoke"):
+        recipes.build("mnist-dcgan", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

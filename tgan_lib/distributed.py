@@ -120,8 +120,9 @@ class SharedBatchNorm(_BatchNorm):
             n = size * x.numel() / x.shape[1]
             with torch.no_grad():
                 self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
-                self.running_mean.lerp_(mean, self.momentum or 0.1)
-                self.running_var.lerp_(variance * n / (n - 1), self.momentum or 0.1)
+                share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum  # type: ignore[arg-type]
+                self.running_mean.lerp_(mean, share)
+                self.running_var.lerp_(variance * n / (n - 1), share)
         shape = (1, -1, *[1] * (x.ndim - 2))
         out = centred * (variance + self.eps).rsqrt().view(shape)
         if self.affine:

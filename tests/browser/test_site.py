@@ -13,7 +13,8 @@ from visits import ROOT, Visit
 pytestmark = pytest.mark.browser
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+CHAPTERS = [entry for part in TOC["parts"] for entry in part["chapters"]]
+PAGES = [TOC["root"], *(page["file"] for entry in CHAPTERS for page in (entry, *entry.get("sections", ())))]
 PHONE = 390  # CSS pixels
 GRAVE = ("serious", "critical")
 

@@ -16,6 +16,14 @@ from . import costs, quality, steps
 PARTS = ("steps", "costs", "quality")
 
 
+def kept(stored: dict[str, Any], here: dict[str, Any]) -> dict[str, Any]:
+    """What was stored, if this machine and these versions made it: one page must not mix two."""
+    if all(stored.get(key) == here[key] for key in ("device", "threads", "versions")):
+        return stored
+    print(f"what is stored came from {stored.get('device')} {stored.get('versions')}; it is left out")
+    return {}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tgan_lib.bench",
@@ -35,14 +43,13 @@ def main() -> None:
     for part in arguments.parts:
         if part not in PARTS:
             parser.error(f"no part named {part!r}; there are {', '.join(PARTS)}")
+    here = provenance() | {"threads": torch.get_num_threads()}
     found: dict[str, Any] = {}
     if arguments.out and arguments.out.exists():
-        found = json.loads(arguments.out.read_text())
-    found |= (
-        {"script": "tgan_lib/bench/__main__.py"}
-        | provenance()
-        | {"threads": torch.get_num_threads(), "rounds": arguments.rounds}
-    )
+        found = kept(json.loads(arguments.out.read_text()), here)
+    found |= {"script": "tgan_lib/bench/__main__.py"} | here
+    if "steps" in arguments.parts:
+        found["rounds"] = arguments.rounds
     print(f"{found['device']}, {found['threads']} threads, {found['versions']}", flush=True)
     for part in arguments.parts:
         if part == "steps":

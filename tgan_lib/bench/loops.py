@@ -96,8 +96,16 @@ def classic_loop(
         yield
 
 
-def our_run(gan: GAN, images: Images, batch_size: int, loss: str, r1: float, precision: str = "auto") -> Run:
-    """What `train` would run."""
+def our_run(
+    gan: GAN,
+    images: Images,
+    batch_size: int,
+    loss: str,
+    r1: float,
+    precision: str = "fp32",
+    capture: bool = False,
+) -> Run:
+    """What `train` would run, in full precision as the other two."""
     settings = Settings(
         loss=loss,
         penalties={"r1": r1} if r1 else {},
@@ -106,16 +114,14 @@ def our_run(gan: GAN, images: Images, batch_size: int, loss: str, r1: float, pre
         betas=BETAS,
         precision=pick_precision(precision, gan.device),
     )
-    return Run(gan, images, settings)
+    return Run(gan, images, settings, capture=capture)
 
 
 def our_loop(
     gan: GAN, images: Images, batch_size: int, loss: str, r1: float, capture: bool = False
 ) -> Iterator[None]:
     """The library's step."""
-    run = our_run(gan, images, batch_size, loss, r1)
-    if capture:
-        run = Run(gan, images, run.settings, capture=True)
+    run = our_run(gan, images, batch_size, loss, r1, capture=capture)
     while True:
         run.one_step()
         yield
