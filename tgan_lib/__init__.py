@@ -21,6 +21,7 @@ _LATER: dict[str, tuple[str, str | None]] = {
     "DiffAugment": ("augment", "DiffAugment"),
     "Distance": ("metrics", "Distance"),
     "LatentExplorer": ("explorer", "LatentExplorer"),
+    "Playground": ("playground", "Playground"),
     "augment": ("augment", None),
     "check": ("checks", "check"),
     "coverage": ("coverage", None),

@@ -1,0 +1,67 @@
+"""The playground's files as a browser gets them: one ES module live, one script on the site."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+from ..explorer import assets as explorer_assets
+from .choices import CHOICES, PRESETS, STRENGTH
+
+HERE = Path(__file__).parent
+FILES = ("nets.js", "game.js", "draw.js", "view.js")
+TESTED = "makeGame, makeNormal, drawData, countModes, DATA"
+
+
+def read(name: str) -> str:
+    """A source file of this folder."""
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def borrowed(file: str, function: str) -> str:
+    """A function of the explorer's, which ends where a line holds nothing but its closing brace."""
+    found = re.search(rf"^function {function}\(.*?^}}$", explorer_assets.read(file), re.DOTALL | re.MULTILINE)
+    if found is None:
+        raise LookupError(f"the explorer's {file} has no function {function}")
+    return found[0]
+
+
+@cache
+def code() -> str:
+    """The choices, what is borrowed from the explorer, and this folder's scripts one behind the other."""
+    offered = {name: list(choices.items()) for name, choices in CHOICES.items()}
+    constants = {"CHOICES": offered, "PRESETS": PRESETS, "STRENGTH": STRENGTH}
+    parts = [f"const {name} = {json.dumps(value)};" for name, value in constants.items()]
+    parts += [
+        borrowed("engine.js", "makeNormal"),
+        borrowed("parts.js", "make"),
+        borrowed("parts.js", "throttled"),
+    ]
+    return "\n".join([*parts, *(read(name) for name in FILES)])
+
+
+def module() -> str:
+    """The ES module that anywidget loads: no imports, `render`, and the parts that tests use."""
+    return f"{code()}\nexport {{ {TESTED} }};\nexport default {{ render }};\n"
+
+
+def style() -> str:
+    """The playground's CSS."""
+    return read("playground.css")
+
+
+def script() -> str:
+    """The same code for pages opened from a file, where modules do not load: it fills
+    `globalThis.tganPlayground`.
+    """
+    return f"(() => {{\n{code()}\nglobalThis.tganPlayground = {{ render, {TESTED} }};\n}})();\n"
+
+
+def write_site(folder: Path) -> None:
+    """Write all that the site needs into `folder`: loader, code, style."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {"loader.js": read("loader.js"), "playground.js": script(), "playground.css": style()}
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
