@@ -1,0 +1,202 @@
+"""Chapter 1's numbers over seeds: how close a trained D comes to the exact bound, and what a game shows of it.
+
+    python book/studies/two_player_game.py [--quick] [--out FILE]
+
+Three experiments on distributions whose densities are known, each with every seed:
+  apart     two Gaussians some distance apart; D sees fresh points at every step
+  points    a ring of eight modes and a wide Gaussian; D sees the same few points again and again
+  game      D and G in turns on a ring of eight modes; then G stands still and D goes on alone
+The functions are those that the chapter shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from study import RESULTS, run_cells
+from torch import Tensor, nn
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
+from torch.nn.functional import softplus
+
+SEEDS = (0, 1, 2, 3, 4)
+APART = (0.5, 1.0, 2.0, 3.0, 4.0)
+POINTS = (20, 50, 200, 1000, 5000)
+FIT_STEPS = 600
+EPOCH_STEPS = 1200  # with few points
+ROUNDS, ALONE, EVERY = 1500, 1500, 150
+SAMPLES = 500_000
+
+GRID = torch.linspace(-12, 12, 2401)
+SPACING = 0.01
+ANGLES = torch.arange(8) * math.tau / 8
+CENTRES = 2 * torch.stack([ANGLES.cos(), ANGLES.sin()], 1)
+RING = MixtureSameFamily(Categorical(torch.ones(8)), Independent(Normal(CENTRES, 0.3), 1))
+BLOB = Independent(Normal(torch.zeros(2), torch.full((2,), 1.5)), 1)
+LINE = torch.linspace(-8, 8, 401)
+PLANE = torch.cartesian_prod(LINE, LINE).flip(1)
+AREA = 0.04**2
+SIDE = 160  # cells along each side of [-4, 4]^2
+
+
+def network(inputs: int, outputs: int, width: int = 64) -> nn.Sequential:
+    """Two hidden layers."""
+    return nn.Sequential(
+        nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, outputs)
+    )  # fmt: skip
+
+
+def new_discriminator(inputs: int) -> nn.Sequential:
+    """(N, inputs) -> logits (N,)."""
+    return nn.Sequential(network(inputs, 1), nn.Flatten(0))
+
+
+def d_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    return softplus(-real_logits).mean() + softplus(fake_logits).mean()
+
+
+def step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+
+
+def fit(
+    draw_real: Callable[[], Tensor], draw_fake: Callable[[], Tensor], inputs: int, seed: int, steps: int
+) -> nn.Module:
+    """A D trained on what the two functions draw, points (n, inputs)."""
+    torch.manual_seed(seed)
+    d = new_discriminator(inputs)
+    optimiser = torch.optim.Adam(d.parameters(), lr=5e-3)
+    for _ in range(steps):
+        step(optimiser, d_loss(d(draw_real()), d(draw_fake())))
+    return d
+
+
+def js(log_p: Tensor, log_q: Tensor, cell: float) -> float:
+    """The Jensen-Shannon divergence of two densities, from their logs on a grid of cells of this size."""
+    log_m = torch.logaddexp(log_p, log_q) - math.log(2)
+    return float((log_p.exp() * (log_p - log_m) + log_q.exp() * (log_q - log_m)).sum() * cell / 2)
+
+
+def exact_loss(logits: Tensor, log_p: Tensor, log_q: Tensor, cell: float) -> float:
+    """D's loss over all of both distributions, by quadrature."""
+    return float((log_p.exp() * softplus(-logits) + log_q.exp() * softplus(logits)).sum() * cell)
+
+
+def apart(distance: float, seed: int) -> dict[str, float]:
+    """N(0, 1) against N(distance, 1), fresh points: the JS that D's loss shows, and the exact one."""
+    p, q = Normal(0.0, 1.0), Normal(distance, 1.0)
+    d = fit(lambda: p.sample((512, 1)), lambda: q.sample((512, 1)), 1, seed, FIT_STEPS)
+    log_p, log_q = p.log_prob(GRID), q.log_prob(GRID)
+    with torch.no_grad():
+        loss = exact_loss(d(GRID[:, None]), log_p, log_q, SPACING)
+    return {"shown": round(math.log(2) - loss / 2, 5), "exact": round(js(log_p, log_q, SPACING), 5)}
+
+
+def points(n: int, seed: int) -> dict[str, float]:
+    """The ring against a wide Gaussian, n points of each: D's loss on them, and on all of both distributions."""
+    torch.manual_seed(1000 + seed)
+    x, fake = draw_ring(n), 1.5 * torch.randn(n, 2)
+
+    def some(of: Tensor) -> Callable[[], Tensor]:
+        return lambda: of[torch.randint(n, (min(n, 256),))]
+
+    d = fit(some(x), some(fake), 2, seed, EPOCH_STEPS)
+    with torch.no_grad():
+        seen = float(d_loss(d(x), d(fake)))
+        loss = exact_loss(d(PLANE), RING.log_prob(PLANE), BLOB.log_prob(PLANE), AREA)
+    return {"seen": round(seen, 5), "all": round(loss, 5)}
+
+
+def cell_shares(samples: Tensor) -> Tensor:
+    """The share of samples (n, 2) in each of SIDE^2 cells of [-4, 4]^2, and, last, of those outside."""
+    place = ((samples + 4) / 8 * SIDE).floor().long()
+    inside = ((place >= 0) & (place < SIDE)).all(1)
+    cell = torch.where(inside, place[:, 1] * SIDE + place[:, 0], SIDE * SIDE)
+    return torch.bincount(cell, minlength=SIDE * SIDE + 1).double() / len(samples)
+
+
+def ring_shares() -> Tensor:
+    """The ring's share in each cell, by its density at the middle, and none outside."""
+    middles = (torch.arange(SIDE) + 0.5) * 8 / SIDE - 4
+    grid = torch.cartesian_prod(middles, middles).flip(1)  # x runs fastest, as in cell_shares
+    shares = RING.log_prob(grid).exp().double()
+    return torch.cat([shares / shares.sum(), torch.zeros(1)])
+
+
+@torch.no_grad()
+def js_of_game(g: nn.Module, samples: int) -> float:
+    """JS of ring and generated points, over cells: at most the true one."""
+    z = torch.randn(samples, 2, generator=torch.Generator().manual_seed(9))
+    q, p = cell_shares(g(z)), ring_shares()
+    m = (p + q) / 2
+    return float((torch.xlogy(p, p / m) + torch.xlogy(q, q / m)).nan_to_num().sum() / 2)
+
+
+def draw_ring(n: int) -> Tensor:
+    return CENTRES[torch.randint(8, (n,))] + 0.3 * torch.randn(n, 2)
+
+
+def game(seed: int, rounds: int, alone: int, samples: int) -> dict[str, Any]:
+    """D's loss, averaged over the last 50 rounds, and the least that any D could have, by round."""
+    torch.manual_seed(seed)
+    g, d = network(2, 2), new_discriminator(2)
+    g_optimiser = torch.optim.Adam(g.parameters(), lr=2e-3, betas=(0.5, 0.999))
+    d_optimiser = torch.optim.Adam(d.parameters(), lr=2e-3, betas=(0.5, 0.999))
+    losses: list[float] = []
+    shown, least = [], []
+    for turn in range(1, rounds + alone + 1):
+        x, z = draw_ring(256), torch.randn(256, 2)
+        fake = g(z).detach()
+        loss = d_loss(d(x), d(fake))
+        step(d_optimiser, loss)
+        if turn <= rounds:
+            step(g_optimiser, -softplus(d(g(z))).mean())
+        losses.append(loss.item())
+        if turn % EVERY == 0:
+            shown.append(round(sum(losses[-50:]) / 50, 4))
+            if turn <= rounds:
+                least.append(round(2 * math.log(2) - 2 * js_of_game(g, samples), 4))
+    return {"shown": shown, "least": least}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one tenth of the rounds and samples of a game")
+    parser.add_argument("--out", type=Path, default=RESULTS / "two_player_game.json")
+    arguments = parser.parse_args()
+    shorter = 10 if arguments.quick else 1
+    settings = {
+        "seeds": list(SEEDS),
+        "apart": list(APART),
+        "points": list(POINTS),
+        "fit_steps": FIT_STEPS,
+        "epoch_steps": EPOCH_STEPS,
+        "rounds": ROUNDS // shorter,
+        "alone": ALONE // shorter,
+        "every": EVERY,
+        "samples": SAMPLES // shorter,
+        "js_of_points": round(js(RING.log_prob(PLANE), BLOB.log_prob(PLANE), AREA), 5),
+    }
+    names = [f"apart {a:g}" for a in APART] + [f"points {n}" for n in POINTS] + ["game"]
+    cells = [f"{name} seed {seed}" for seed in SEEDS for name in names]
+
+    def compute(cell: str) -> dict[str, Any]:
+        name, seed = cell.split(" seed ")
+        kind, *amount = name.split()
+        if kind == "apart":
+            return apart(float(amount[0]), int(seed))
+        if kind == "points":
+            return points(int(amount[0]), int(seed))
+        return game(int(seed), settings["rounds"], settings["alone"], settings["samples"])
+
+    run_cells(arguments.out, "book/studies/two_player_game.py", settings, cells, compute)
+
+
+if __name__ == "__main__":
+    main()
