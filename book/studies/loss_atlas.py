@@ -1,0 +1,195 @@
+"""Chapter 4's study on two mixtures in the plane: nine recipes of loss, penalty and clipping.
+
+    python book/studies/loss_atlas.py [--quick --out FILE]
+
+Three parts, each stored cell by cell. Costs: the processor's milliseconds for a step, recipes taking turns, so that
+whatever else the machine does meanwhile slows them alike. Rates: one short run of each recipe at each learning
+rate, with a seed of its own. Runs: every recipe at its best rate, read at equal steps and at equal cost: a recipe's
+share of the steps is the cost of a non-saturating step over its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from study import RESULTS, run_cells
+from torch import Tensor, nn
+
+from tgan_lib.losses import LOSSES
+from tgan_lib.metrics import mixture_modes
+from tgan_lib.penalties import PENALTIES, clip_weights
+
+# Options of `train` by name; what is not said is its default. Wasserstein's critics take five steps for one of G, as
+# published. The limit of the clip and the penalties' weights did best of two or three tried, with one seed each.
+RECIPES: dict[str, dict[str, Any]] = {
+    "minimax": {"loss": "minimax"},
+    "non-saturating": {"loss": "non_saturating"},
+    "non-saturating, R1": {"loss": "non_saturating", "penalties": {"r1": 0.1}},
+    "least squares": {"loss": "least_squares"},
+    "hinge": {"loss": "hinge"},
+    "Wasserstein, clipped": {"loss": "wasserstein", "clip": 0.1, "d_steps": 5},
+    "Wasserstein, GP": {"loss": "wasserstein", "penalties": {"wgan_gp": 1.0}, "d_steps": 5},
+    "relativistic": {"loss": "relativistic"},
+    "relativistic, R1 + R2": {"loss": "relativistic", "penalties": {"r1": 0.1, "r2": 0.1}},
+}
+BASE = "non-saturating"  # what costs are compared with
+SEEDS = {"ring-8": (0, 1, 2, 3, 4), "grid-25": (0, 1, 2)}
+TUNING_SEED = 100
+RATES = (1e-3, 3e-3, 1e-2)
+MIXTURES = ("ring-8", "grid-25")
+BETAS = (0.5, 0.9)
+
+
+def mixture_centres(name: str) -> tuple[Tensor, float]:
+    """A mixture's centres (k, 2) and the standard deviation of its modes."""
+    if name == "ring-8":
+        angle = torch.arange(8) * torch.pi / 4
+        return 2 * torch.stack([angle.cos(), angle.sin()], dim=1), 0.05
+    line = torch.arange(-2.0, 3.0)
+    return torch.cartesian_prod(line, line), 0.05
+
+
+def toy_mlp(outputs: int) -> nn.Module:
+    """From the plane to `outputs` numbers, through two hidden layers."""
+    hidden = [nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU()]
+    return nn.Sequential(*hidden, nn.Linear(64, outputs))
+
+
+class ToyGAN:
+    """Two small MLPs on a mixture in the plane, under any recipe of this chapter."""
+
+    def __init__(self, data: str, recipe: dict[str, Any], rate: float, seed: int = 0) -> None:
+        torch.manual_seed(seed)
+        self.centres, self.std = mixture_centres(data)
+        self.loss = LOSSES[recipe["loss"]]
+        self.penalties = recipe.get("penalties", {})
+        self.clip, self.d_steps = recipe.get("clip"), recipe.get("d_steps", 1)
+        self.g, self.d = toy_mlp(2), nn.Sequential(toy_mlp(1), nn.Flatten(0))
+        self.adam_g = torch.optim.Adam(self.g.parameters(), rate, betas=(0.5, 0.9))
+        self.adam_d = torch.optim.Adam(self.d.parameters(), rate, betas=(0.5, 0.9))
+
+    def real(self, n: int) -> Tensor:
+        which = torch.randint(len(self.centres), (n,))
+        return self.centres[which] + self.std * torch.randn(n, 2)
+
+    def step(self, n: int = 128) -> None:
+        for _ in range(self.d_steps):
+            x, fake = self.real(n), self.g(torch.randn(n, 2))
+            d_loss = self.loss.discriminator(self.d(x), self.d(fake.detach()))
+            for name, weight in self.penalties.items():
+                d_loss = d_loss + weight * PENALTIES[name](self.d, x, fake.detach(), None)
+            self.adam_d.zero_grad()
+            d_loss.backward()
+            self.adam_d.step()
+            if self.clip is not None:
+                clip_weights(self.d, self.clip)
+        real_logits = self.d(x).detach() if self.loss.needs_real else None
+        g_loss = self.loss.generator(self.d(fake), real_logits)
+        self.adam_g.zero_grad()
+        g_loss.backward(inputs=list(self.g.parameters()))
+        self.adam_g.step()
+
+
+@torch.no_grad()
+def read_modes(toy: ToyGAN, n: int = 2500) -> tuple[int, float]:
+    """How many modes `n` samples cover, and the share of samples that are good."""
+    z = torch.randn(n, 2, generator=torch.Generator().manual_seed(1))
+    return mixture_modes(toy.g(z), toy.centres, toy.std)
+
+
+def costs(rounds: int, steps: int = 10) -> dict[str, float]:
+    """Milliseconds of a step of each recipe: the median of `rounds`, in each of which all take their turn."""
+    toys = {name: ToyGAN("ring-8", recipe, 1e-4) for name, recipe in RECIPES.items()}
+    seen: dict[str, list[float]] = {name: [] for name in toys}
+    for _ in range(rounds + 1):
+        for name, toy in toys.items():
+            began = time.process_time()
+            for _ in range(steps):
+                toy.step()
+            seen[name].append(1000 * (time.process_time() - began) / steps)
+    # the first round warms up
+    return {name: round(statistics.median(times[1:]), 4) for name, times in seen.items()}
+
+
+def run(data: str, name: str, rate: float, seed: int, steps: int, every: int, fair: int) -> dict[str, Any]:
+    """One run, read every so many steps and at step `fair`. Numbers that overflow are bad samples, and counted."""
+    toy = ToyGAN(data, RECIPES[name], rate, seed)
+    covered, quality, at_fair = [], [], [0, 0.0]
+    for step in range(1, steps + 1):
+        toy.step()
+        if step % every == 0 or step == fair:
+            modes, good = read_modes(toy)
+            if step == fair:
+                at_fair = [modes, round(good, 4)]
+            if step % every == 0:
+                covered.append(modes)
+                quality.append(round(good, 3))
+    return {"covered": covered, "quality": quality, "fair_step": fair, "at_fair": at_fair}
+
+
+def score(cell: dict[str, Any], modes: int) -> float:
+    """What the best rate is chosen by: share of modes times share of good samples, over the last three readings."""
+    pairs = list(zip(cell["covered"], cell["quality"], strict=True))[-3:]
+    return sum(c / modes * q for c, q in pairs) / len(pairs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a few steps, to try the script")
+    parser.add_argument("--out", type=Path, default=RESULTS / "loss_atlas.json")
+    arguments = parser.parse_args()
+    longest, equal, tuning, every, rounds = (
+        (60, 30, 30, 10, 2) if arguments.quick else (1200, 400, 300, 100, 10)
+    )
+    settings = {
+        "recipes": RECIPES, "seeds": list(SEEDS["grid-25"]), "seeds_of": {k: list(v) for k, v in SEEDS.items()},
+        "tuning_seed": TUNING_SEED, "rates": list(RATES),
+        "mixtures": list(MIXTURES), "steps": longest, "equal_steps": equal, "tuning_steps": tuning, "every": every,
+        "batch": 128, "samples": 2500, "base": BASE,
+    }  # fmt: skip
+
+    def stored(cells: list[str], compute: Any) -> dict[str, Any]:
+        found = run_cells(arguments.out, "book/studies/loss_atlas.py", settings, cells, compute)
+        cells_by_name: dict[str, Any] = found["cells"]
+        return cells_by_name
+
+    cost = stored([f"costs seed {TUNING_SEED}"], lambda cell: costs(rounds))[f"costs seed {TUNING_SEED}"]
+    fair = {name: max(1, round(cost[BASE] / cost[name] * longest)) for name in RECIPES}
+    trials = {
+        f"{data}: {name}, rate {rate:g} seed {TUNING_SEED}": (data, name, rate)
+        for data in MIXTURES for name in RECIPES for rate in RATES
+    }  # fmt: skip
+
+    def tune(cell: str) -> dict[str, Any]:
+        data, name, rate = trials[cell]
+        length = max(3, round(fair[name] * tuning / longest))
+        ended = run(data, name, rate, TUNING_SEED, length, max(1, length // 10), 0)
+        return {"score": round(score(ended, len(mixture_centres(data)[0])), 4)}
+
+    found = stored(list(trials), tune)
+
+    def best(data: str, name: str) -> float:
+        scores = {rate: found[f"{data}: {name}, rate {rate:g} seed {TUNING_SEED}"]["score"] for rate in RATES}
+        return max(RATES, key=lambda rate: scores[rate])
+
+    runs = {
+        f"{data}: {name} seed {seed}": (data, name, seed)
+        for seed in SEEDS["ring-8"] for data in MIXTURES if seed in SEEDS[data] for name in RECIPES
+    }  # fmt: skip
+
+    def compute(cell: str) -> dict[str, Any]:
+        data, name, seed = runs[cell]
+        rate = best(data, name)
+        length = max(equal, fair[name])  # equal steps, and equal cost
+        return {"rate": rate, **run(data, name, rate, seed, length, every, fair[name])}
+
+    stored(list(runs), compute)
+
+
+if __name__ == "__main__":
+    main()
