@@ -1,0 +1,99 @@
+"""Chapter 3's second study: the guidelines of DCGAN (Radford et al. 2016), each taken out alone, on MNIST.
+
+    python book/studies/dcgan_guidelines.py [--steps 640] [--samples 2000] [--out FILE]
+
+The DCGAN is chapter 3's at half the width and with half the batch, so that a run is short, and every run makes
+the same number of steps; what a step costs is measured apart, in turns. Not varied: "no fully connected hidden
+layers", for which the networks have no option. Each run is stored when it is done, and the script can be stopped
+and started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from image_gans import DCGAN
+from stability import costs, trajectory
+from study import RESULTS, run_cells
+from torch import nn
+
+from tgan_lib import GAN, Distance, data
+from tgan_lib.metrics import speckle
+
+SEEDS = (0, 1, 2)
+READINGS = 4  # distances measured on the way, evenly in steps
+
+BUILT = {"network": "dcgan", "size": 28, "channels": 1, "latent_dim": 64, "width": 16}
+TRAINED = DCGAN | {"batch_size": 32}
+# What takes each guideline out: options of GAN.build, options of train. "ReLU in D" is neither: see `build`.
+CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "DCGAN": ({}, {}),
+    "pooling in D": ({"pooling": True}, {}),
+    "fixed upsampling in G": ({"upsampling": "nearest"}, {}),
+    "no norm in G": ({"generator_norm": "none"}, {}),
+    "batch norm in D": ({"norm": "batch"}, {}),
+    "leaky ReLU in G": ({"generator_activation": "leaky"}, {}),
+    "ReLU in D": ({}, {}),
+    "linear output": ({"output": "linear"}, {}),
+    "sigmoid output": ({"output": "sigmoid"}, {}),
+    "beta1 0.9": ({}, {"betas": (0.9, DCGAN["betas"][1])}),
+    "default init": ({"init": "default"}, {}),
+}
+
+
+def build(name: str, seed: int = 0) -> GAN:
+    """The GAN of a row. D's activation has no option, so the slope of its leaky ReLUs is set to 0."""
+    gan = GAN.build(**BUILT | CHANGES[name][0], seed=seed)
+    if name == "ReLU in D":
+        for module in gan.discriminator.modules():
+            if isinstance(module, nn.LeakyReLU):
+                module.negative_slope = 0.0
+    return gan
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=640)
+    parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=7, help="of measuring what a step costs")
+    parser.add_argument("--out", type=Path, default=RESULTS / "dcgan_guidelines.json")
+    arguments = parser.parse_args()
+    images = data.load("mnist")
+    distance = Distance(images, n=arguments.samples)
+    known = {name: (BUILT | built, TRAINED | trained) for name, (built, trained) in CHANGES.items()}
+
+    def compute(cell: str) -> dict[str, Any]:
+        if cell.startswith("cost"):
+            ours = {name: (partial(build, name), known[name][1]) for name in CHANGES}
+            return costs(ours, images, arguments.rounds, steps=12)
+        name, seed = cell.split(" seed ")
+        gan = build(name, int(seed))
+        found = trajectory(gan, images, distance, arguments.steps, READINGS, seed=int(seed), **known[name][1])
+        print(f"{cell}: {found['distance']}", flush=True)
+        return found | {
+            "speckle": round(speckle(gan.sample(distance.n, seed=distance.seed)), 4),
+            "classes": distance.classes(gan, 200).tolist(),
+        }
+
+    settings = {
+        "steps": [arguments.steps * r // READINGS for r in range(1, READINGS + 1)],
+        "seeds": list(SEEDS),
+        "samples": distance.n,
+        "features": distance.features,
+        "floor": round(distance.of_images(data.load("mnist", split="test").data[: distance.n]), 3),
+        "threads": torch.get_num_threads(),
+        "configurations": json.loads(json.dumps(known)),  # tuples become lists, as they will be when read
+        "data": images.name,
+    }
+    # seeds outermost: should the script be stopped, every configuration has been run equally often
+    cells = ["costs", *(f"{name} seed {seed}" for seed in SEEDS for name in CHANGES)]
+    run_cells(arguments.out, "book/studies/dcgan_guidelines.py", settings, cells, compute)
+
+
+if __name__ == "__main__":
+    main()
