@@ -111,7 +111,7 @@ def test_a_recipe_trains_measures_and_writes_what_loads(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.json", "tiny.safetensors"]
     card = json.loads((tmp_path / "tiny.json").read_text())
     gan = zoo.read(tmp_path / "tiny.safetensors", card, "cpu")
-    assert set(gan.directions) == {"ink", "slant", "size"}
+    assert set(gan.directions) == {"height", "slant", "stroke weight", "width"}
     assert card["distance"] > card["floor"] > 0
     assert card["recipe"]["augment"] == "translation"
     monkeypatch.setitem(recipes.GANS, "tiny", replace(tiny, ink=False))
