@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -75,3 +76,18 @@ def test_an_unknown_study_is_one_sentence() -> None:
         ValueError, match=r"no stored study named 'image_gan' \(did you mean 'image_gans'\?\)"
     ):
         stored.results("image_gan")
+
+
+def test_chapter_four_shows_the_studys_own_code() -> None:
+    import loss_atlas
+
+    cells = json.loads((STUDIES.parent / "loss" / "04_loss_atlas.ipynb").read_text())["cells"]
+    shown = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    for part in (loss_atlas.mixture_centres, loss_atlas.toy_mlp, loss_atlas.ToyGAN, loss_atlas.read_modes):
+        assert lines(inspect.getsource(part)) in lines(shown), part.__name__
+
+
+def lines(code: str) -> str:
+    """Without blank lines and those that hold a docstring alone, which a chapter may leave out."""
+    kept = [line.rstrip() for line in code.splitlines()]
+    return "\n".join(line for line in kept if line and not line.strip().startswith('"""'))
