@@ -173,7 +173,7 @@ def test_every_shipped_network_loads_and_gives_what_its_numbers_say(name: str) -
     found, logits = extract(net, torch.randint(0, 256, (3, 3, 40, 40), dtype=torch.uint8))
     assert found.shape == (3, net.n_features)
     assert logits.shape == (3, net.n_classes)
-    assert feature_card(name)["test_accuracy"] >= 0.85
+    assert feature_card(name)["test_accuracy"] >= 0.8
 
 
 def test_unknown_names_and_images_are_one_sentence() -> None:
