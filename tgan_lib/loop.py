@@ -96,9 +96,8 @@ class Loop:
                 there = target is not None and measure and self.history.last("distance") <= target
                 if keep or there:
                     self.save()
-                stopped = world.any(
-                    stop.is_set()
-                )  # asked last, since it may come while something is measured
+                # Asked last, since it may come while something is measured.
+                stopped = world.any(stop.is_set())
                 over = at_end or there or stopped
                 started = time.perf_counter() - run.seconds  # what measuring and saving took is not training
         if stopped:
