@@ -55,6 +55,25 @@ def latents_uniform_around_zero(n, latent_dim, rng):
     return 2 * torch.rand(n, latent_dim, generator=rng) - 1
 
 
+def latents_box_muller(n, latent_dim, rng):
+    u, v = (torch.rand(n, latent_dim, generator=rng, dtype=torch.float64) for _ in range(2))
+    return (-2 * torch.log1p(-u)).sqrt() * torch.cos(2 * torch.pi * v)
+
+
+def latents_forked(n, latent_dim, rng):
+    seed = torch.randint(2**31, (1,), generator=rng).item()
+    return torch.randn(n, latent_dim, generator=torch.Generator().manual_seed(seed))
+
+
+def latents_on_a_sphere(n, latent_dim, rng):
+    z = torch.randn(n, latent_dim, generator=rng)
+    return F.normalize(z, dim=1) * latent_dim**0.5
+
+
+def latents_in_pairs(n, latent_dim, rng):
+    return torch.randn(n // 2, latent_dim, generator=rng).repeat(2, 1)
+
+
 # --- two_optimisers ---
 
 
@@ -111,6 +130,15 @@ def optimisers_at_rest(generator, discriminator):
     return torch.optim.SGD(generator.parameters(), lr=0.0), torch.optim.SGD(
         discriminator.parameters(), lr=0.1
     )
+
+
+def optimisers_by_name(generator, discriminator):
+    return tuple(torch.optim.Adam(net.named_parameters()) for net in (generator, discriminator))
+
+
+def optimisers_uphill(generator, discriminator):
+    g, d = generator.parameters(), discriminator.parameters()
+    return torch.optim.Adam(g), torch.optim.Adam(d, maximize=True)
 
 
 # --- turn_gradients ---
@@ -215,6 +243,32 @@ def gradients_frozen(generator, discriminator, x, z):
     discriminator.requires_grad_(False)
 
 
+def gradients_all_cleared_between(generator, discriminator, x, z):
+    fake = generator(z)
+    for loss in (lambda: d_right(discriminator, x, fake), lambda: g_right(discriminator, fake)):
+        generator.zero_grad()
+        discriminator.zero_grad()
+        loss().backward()
+
+
+def gradients_with_d_frozen(generator, discriminator, x, z):
+    for net in (generator, discriminator):
+        net.zero_grad()
+    d_right(discriminator, x, generator(z)).backward()
+    discriminator.requires_grad_(False)
+    F.softplus(-discriminator(generator(z))).mean().backward()
+    discriminator.requires_grad_(True)
+
+
+def gradients_by_the_chain(generator, discriminator, x, z):
+    generator.zero_grad()
+    fake = generator(z)
+    cut = fake.detach().requires_grad_()
+    fake.backward(torch.autograd.grad(F.softplus(-discriminator(cut)).mean(), cut)[0])
+    discriminator.zero_grad()
+    (F.softplus(-discriminator(x)).mean() + F.softplus(discriminator(cut)).mean()).backward()
+
+
 # --- draw_samples ---
 
 
@@ -239,6 +293,40 @@ def draw_every_part(generator, z):
 
 def draw_from_a_copy(net, latents):
     return copy.deepcopy(net).eval()(latents).detach()
+
+
+@torch.inference_mode()
+def draw_in_inference_mode(generator, z):
+    was = generator.training
+    images = generator.eval()(z)
+    generator.train(was)
+    return images
+
+
+@torch.no_grad()
+def draw_only_if_needed(generator, z):
+    if not generator.training:
+        return generator(z)
+    generator.eval()
+    images = generator(z)
+    generator.train()
+    return images
+
+
+@torch.no_grad()
+def draw_with_one_flag_back(generator, z):
+    was = generator.training
+    images = generator.eval()(z)
+    generator.training = was
+    return images
+
+
+def draw_and_leave_gradients_off(generator, z):
+    was = generator.training
+    torch.set_grad_enabled(False)
+    images = generator.eval()(z)
+    generator.train(was)
+    return images
 
 
 @torch.no_grad()
@@ -306,6 +394,29 @@ def mixes_by_jacobian(D, images):
     return (slopes - torch.diag(slopes.diag())).max() > 1e-7
 
 
+def mixes_by_zeros(discriminator, x):
+    torch.manual_seed(1)
+    before = discriminator(x)[0].item()
+    x[1:] = 0
+    torch.manual_seed(1)
+    return abs(discriminator(x)[0].item() - before) > 1e-6
+
+
+def mixes_by_the_last(discriminator, x):
+    x = x.clone().requires_grad_()
+    copy.deepcopy(discriminator)(x)[-1].backward()
+    return (x.grad[:-1] != 0).any()
+
+
+def mixes_by_order(discriminator, x):
+    order = torch.tensor([3, 1, 0, 2, 5, 4])
+    return not torch.allclose(discriminator(x)[order], discriminator(x[order]), atol=1e-5)
+
+
+def mixes_by_mode(discriminator, x):
+    return discriminator.training
+
+
 def mixes_by_layers(discriminator, x):
     return any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training for m in discriminator.modules())
 
@@ -338,16 +449,24 @@ def mixes_by_own_slope(discriminator, x):
 
 
 RIGHT: dict[str, list[Answer]] = {
-    "fresh_latents": [latents_reference, latents_in_place, latents_one_by_one],
+    "fresh_latents": [
+        latents_reference, latents_in_place, latents_one_by_one, latents_box_muller, latents_forked,
+    ],
     "two_optimisers": [
         optimisers_reference, optimisers_listed, optimisers_grouped, optimisers_of(only_g, only_d),
+        optimisers_by_name,
     ],
     "turn_gradients": [
         gradients_reference, gradients_by_inputs, gradients_by_autograd,
         turn_of(d_right, g_right, after=True), turn_of(d_without_detach, g_right, between=True, after=True),
+        gradients_with_d_frozen, gradients_by_the_chain,
     ],
-    "draw_samples": [draw_reference, draw_every_part, draw_from_a_copy],
-    "mixes_images": [mixes_reference, mixes_by_change, mixes_by_jacobian],
+    "draw_samples": [
+        draw_reference, draw_every_part, draw_from_a_copy, draw_in_inference_mode, draw_only_if_needed,
+    ],
+    "mixes_images": [
+        mixes_reference, mixes_by_change, mixes_by_jacobian, mixes_by_zeros, mixes_by_the_last,
+    ],
 }  # fmt: skip
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
@@ -357,6 +476,9 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda n, d, rng: torch.randn(n, d, generator=latents_state), "no run could be repeated"),
         (latents_stirred, "sets its seed"),
         (latents_one_row, "all rows are the same"),
+        (latents_in_pairs, "the same image twice"),
+        (lambda n, d, rng: torch.randn(n, 1, generator=rng).expand(n, d), "one number, many times"),
+        (latents_on_a_sphere, "nearly the same length"),
         (latents_uniform, "spread evenly"),
         (latents_uniform_around_zero, "has tails"),
         (lambda n, d, rng: torch.randn(n, d, generator=rng) * 2, "0 and 1 are wanted"),
@@ -376,6 +498,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (optimisers_twice, "the same optimiser"),
         (optimisers_of_copies, "lacks 6 of G's 6"),
         (optimisers_at_rest, "nothing moves"),
+        (optimisers_uphill, "climbs its loss"),
         (lambda g, d: (only_g(g, d), only_d(g, d)), "optimisers are wanted"),
     ],
     "turn_gradients": [
@@ -394,6 +517,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (turn_of(d_right, lambda d, fake: F.softplus(d(fake)).mean(), after=True), "told apart"),
         (turn_of(d_right, lambda *a: -g_right(*a), after=True), "called generated"),
         (gradients_only_of_d, "no gradient reaches G"),
+        (gradients_all_cleared_between, "its own is gone"),
         (gradients_and_a_step, "weights have moved"),
         (gradients_frozen, "no longer want gradients"),
         (lambda g, d, x, z: g_right(d, g(z).detach()), "no gradient has changed"),
@@ -401,6 +525,8 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
     "draw_samples": [
         (draw_left_in_eval, "is in eval mode after it"),
         (draw_always_to_train, "is in training mode after it"),
+        (draw_with_one_flag_back, "are still in eval mode"),
+        (draw_and_leave_gradients_off, "still switched off"),
         (draw_in_training_mode, "those of training mode"),
         (draw_with_graph, "carry the graph"),
         (draw_and_train_the_norm, "has trained them"),

@@ -19,6 +19,13 @@ def size_by_torch(size, kernel, stride, padding):
     return nn.ConvTranspose2d(1, 1, kernel, stride, padding)(torch.zeros(1, 1, size, size)).shape[-1]
 
 
+def size_by_inverting(size, kernel, stride, padding):
+    output = 1
+    while (output + 2 * padding - kernel) // stride + 1 != size:
+        output += 1
+    return output
+
+
 def size_names_in_other_order(size, padding, stride, kernel):
     return size * stride - stride - padding - padding + kernel
 
@@ -57,6 +64,12 @@ def loss_joined(discriminator, generator, x, z):
     logits = discriminator(torch.cat([x, generator(z).detach()])).view(-1, 1)
     labels = torch.cat([torch.ones(len(x), 1), torch.zeros(len(z), 1)])
     return 2 * F.binary_cross_entropy_with_logits(logits, labels)
+
+
+def loss_chunks(discriminator, generator, x, z):
+    real, fake = discriminator(torch.cat([x, generator(z).detach()])).chunk(2)
+    zero = torch.zeros(())
+    return torch.logaddexp(zero, -real).mean() + torch.logaddexp(zero, fake).mean()
 
 
 def loss_swapped(discriminator, generator, x, z):
@@ -157,6 +170,13 @@ def ema_without_batch_counter(ema, generator, decay):
                 p.copy_(q)
 
 
+@torch.no_grad()
+def ema_foreach(ema, generator, decay):
+    torch._foreach_lerp_(list(ema.parameters()), list(generator.parameters()), 1 - decay)
+    for (_, p), (_, q) in zip(ema.named_buffers(), generator.named_buffers(), strict=True):
+        p.copy_(q)
+
+
 def mixed_parameters(mix):
     """An answer that writes mix(ema's, generator's, decay) into every parameter and copies buffers."""
 
@@ -217,10 +237,11 @@ def ema_into_generator(ema, generator, decay):
 
 RIGHT: dict[str, list[Answer]] = {
     "upsampled_size": [
-        size_reference, size_by_torch, size_names_in_other_order, size_without_names, size_keywords_only,
+        size_reference, size_by_torch, size_by_inverting, size_names_in_other_order, size_without_names,
+        size_keywords_only,
     ],
-    "discriminator_loss": [loss_reference, loss_bce, loss_logsigmoid, loss_joined],
-    "update_ema": [ema_reference, ema_data, ema_state_dict, ema_without_batch_counter],
+    "discriminator_loss": [loss_reference, loss_bce, loss_logsigmoid, loss_joined, loss_chunks],
+    "update_ema": [ema_reference, ema_data, ema_state_dict, ema_without_batch_counter, ema_foreach],
 }  # fmt: skip
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
@@ -236,6 +257,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda n, k, s, p: 14, "for size 1, kernel 4, stride 1, padding 0"),
         (lambda size, kernel: size, "your function takes (size, kernel)"),
         (lambda n, k, s, p: (n, n), "one whole number"),
+        (lambda n, k, s, p: str((n - 1) * s - 2 * p + k), "returns '14'"),
         (lambda n, k, s, p: n // (p - p), "raised ZeroDivisionError"),
     ],
     "discriminator_loss": [

@@ -28,6 +28,12 @@ def hinge_joined(real_logits, fake_logits):
     return torch.mean(F.relu(1 - real_logits) + F.relu(1 + fake_logits))
 
 
+def hinge_ranked(real, fake):
+    zeros, ones = torch.zeros_like(real), torch.ones_like(real)
+    rank = nn.MarginRankingLoss(margin=1)
+    return rank(real, zeros, ones) + rank(fake, zeros, -ones)
+
+
 def hinge_real_detached(real_logits, fake_logits):
     return F.relu(1 - real_logits.detach()).mean() + F.relu(1 + fake_logits).mean()
 
@@ -69,6 +75,12 @@ def clip_by_torch(discriminator, limit):
         nn.utils.vector_to_parameters(vector, discriminator.parameters())
 
 
+def clip_by_masks(discriminator, limit):
+    for p in discriminator.parameters():
+        p.data[p.data > limit] = limit
+        p.data[p.data < -limit] = -limit
+
+
 def clipped_with(change):
     """An answer that writes change(parameter, limit) into every parameter."""
 
@@ -103,6 +115,14 @@ def clip_weights_only(discriminator, limit):
     for name, p in discriminator.named_parameters():
         if "weight" in name:
             p.clamp_(-limit, limit)
+
+
+@torch.no_grad()
+def clip_linear_layers_only(discriminator, limit):
+    for layer in discriminator.modules():
+        if isinstance(layer, nn.Linear):
+            layer.weight.clamp_(-limit, limit)
+            layer.bias.clamp_(-limit, limit)
 
 
 @torch.no_grad()
@@ -168,6 +188,11 @@ def gp_torch_func(discriminator, real, fake, t):
     return F.mse_loss(g.flatten(1).norm(dim=1), torch.ones(len(g)))
 
 
+def gp_vmap(discriminator, real, fake, t):
+    slope = torch.func.grad(lambda x: discriminator(x[None]).squeeze())
+    return (torch.func.vmap(slope)(t * real + (1 - t) * fake).flatten(1).norm(dim=1) - 1).square().mean()
+
+
 def gp_of(change):
     """An answer that is change(gradients, (N, C, H, W))."""
 
@@ -231,6 +256,11 @@ def relativistic_by_hand(fake_logits, real_logits):
     return torch.logaddexp(torch.zeros_like(fake_logits), real_logits - fake_logits).mean()
 
 
+def relativistic_split(fake_logits, real_logits):
+    behind = real_logits - fake_logits
+    return (F.relu(behind) + torch.log1p(torch.exp(-behind.abs()))).mean()
+
+
 def relativistic_overflowing(fake_logits, real_logits):
     return -torch.sigmoid(fake_logits - real_logits).log().mean()
 
@@ -257,11 +287,12 @@ def average_halves(fake, real):
 
 
 RIGHT: dict[str, list[Answer]] = {
-    "hinge_discriminator": [hinge_reference, hinge_clamped, hinge_minimum, hinge_joined],
-    "clip_critic": [clip_reference, clip_data, clip_reassigned_data, clip_copy, clip_by_torch],
-    "wgan_gp_penalty": [gp_reference, gp_grad_outputs, gp_all_axes, gp_torch_func],
+    "hinge_discriminator": [hinge_reference, hinge_clamped, hinge_minimum, hinge_joined, hinge_ranked],
+    "clip_critic": [clip_reference, clip_data, clip_reassigned_data, clip_copy, clip_by_torch, clip_by_masks],
+    "wgan_gp_penalty": [gp_reference, gp_grad_outputs, gp_all_axes, gp_torch_func, gp_vmap],
     "relativistic_generator": [
         relativistic_reference, relativistic_logsigmoid, relativistic_bce, relativistic_by_hand,
+        relativistic_split,
     ],
 }  # fmt: skip
 
@@ -273,6 +304,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda r, f: (1 - r).mean() + (1 + f).mean(), "nothing is cut off"),
         (lambda r, f: F.relu((1 - r).mean()) + F.relu((1 + f).mean()), "after the mean"),
         (lambda r, f: -hinge_reference(r, f), "sign is turned"),
+        (lambda r, f: F.relu(r - 1).mean() + F.relu(-1 - f).mean(), "min became a max"),
         (lambda r, f: F.relu(1 - r).sum() + F.relu(1 + f).sum(), "summed"),
         (lambda r, f: hinge_reference(r, f) / 2, "half of ours"),
         (lambda r, f: F.relu(1 - r).mean(), "only the real half"),
@@ -303,6 +335,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (clipped_with(lambda p, c: torch.where(p.abs() > c, torch.zeros(()), p)), "set to 0"),
         (clip_as_one_vector, "rescaled"),
         (clip_weights_only, "biases"),
+        (clip_linear_layers_only, "some parameters are left out"),
         (clip_state, "A buffer is no weight"),
         (clip_new_objects, "new objects"),
         (clip_frozen, "no longer train"),
@@ -357,6 +390,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (relativistic_half_detached, "something in it is detached"),
         (relativistic_no_grad, "no gradient reaches G"),
         (lambda f, r: 1.7 * F.softplus(r - f).mean(), "it should be"),
+        (lambda f, r: F.softplus(r.sort().values - f.sort().values).mean(), "it should be"),
         (lambda f, r: F.softplus(r - f), "shape (6,)"),
     ],
 }  # fmt: skip

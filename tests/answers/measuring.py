@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from tgan_lib.metrics import frechet_between
@@ -29,6 +30,11 @@ def frechet_in_a_loop(mean1, var1, mean2, var2):
     for m, v, n, w in zip(mean1.tolist(), var1.tolist(), mean2.tolist(), var2.tolist(), strict=True):
         total += (m - n) ** 2 + (v**0.5 - w**0.5) ** 2
     return total
+
+
+def frechet_numpy(mean1, var1, mean2, var2):
+    means, spreads = (mean1 - mean2).numpy(), np.sqrt(var1.numpy()) - np.sqrt(var2.numpy())
+    return means @ means + spreads @ spreads
 
 
 # --- unbiased_kernel_distance ---
@@ -61,6 +67,12 @@ def kernel_in_loops(x, y):
     xx = sum(k(x[i], x[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
     yy = sum(k(y[i], y[j]) for i in range(m) for j in range(m) if i != j) / (m * (m - 1))
     return xx + yy - 2 * sum(k(a, b) for a in x for b in y) / (n * m)
+
+
+def kernel_above_the_diagonal(x, y):
+    n, m = len(x), len(y)
+    xx, yy = (cubic(a, a).triu(1).sum() for a in (x, y))
+    return 2 * xx / (n * (n - 1)) + 2 * yy / (m * (m - 1)) - 2 * cubic(x, y).mean()
 
 
 def kernel_biased(x, y):
@@ -130,6 +142,12 @@ def precision_squared(real, fake, k):
     return (squared(fake, real) <= radius).any(1).sum() / len(fake)
 
 
+def precision_numpy(real, fake, k):
+    a, b = real.numpy(), fake.numpy()
+    radius = np.sort(np.linalg.norm(a[:, None] - a, axis=-1), 1)[:, k]
+    return np.mean((np.linalg.norm(b[:, None] - a, axis=-1) < radius).any(1))  # open balls, as some have them
+
+
 def precision_too_small(real, fake, k):
     radius = torch.cdist(real, real).kthvalue(k, dim=1).values
     return (torch.cdist(real, fake) <= radius[:, None]).any(0).double().mean()
@@ -173,11 +191,18 @@ def infinity_solved(n_a, d_a, n_b, d_b):
 
 
 RIGHT: dict[str, list[Answer]] = {
-    "frechet_diagonal": [frechet_reference, frechet_traces, frechet_matrices, frechet_in_a_loop],
-    "unbiased_kernel_distance": [kernel_reference, kernel_masked, kernel_in_loops],
-    "precision": [precision_reference, precision_topk, precision_without_itself, precision_squared],
-    "distance_at_infinity": [infinity_reference, infinity_by_slope, infinity_solved],
-}
+    "frechet_diagonal": [
+        frechet_reference, frechet_traces, frechet_matrices, frechet_in_a_loop, frechet_numpy,
+    ],
+    "unbiased_kernel_distance": [kernel_reference, kernel_masked, kernel_in_loops, kernel_above_the_diagonal],
+    "precision": [
+        precision_reference, precision_topk, precision_without_itself, precision_squared, precision_numpy,
+    ],
+    "distance_at_infinity": [
+        infinity_reference, infinity_by_slope, infinity_solved,
+        lambda n1, d1, n2, d2: np.polyfit([1 / n1, 1 / n2], [d1, d2], 1)[1],
+    ],
+}  # fmt: skip
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
     "frechet_diagonal": [
@@ -199,6 +224,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda m, v, n, w: (m - n) ** 2 + (v**0.5 - w**0.5) ** 2, "(3,) numbers"),
         (lambda m, v, n, w: ((m - n) ** 2 + v + w - 2 * v * w / (v * w).sqrt()).sum(), "NaN"),
         (lambda *a: (frechet_reference(*a), 0), "a tuple"),
+        (lambda m, v, n, w: ((m - n) ** 2 + v + w + 2 * (v * w).sqrt()).sum(), "it should be"),
         (lambda *a: 1.0, "three features, one of them constant"),
         (lambda *a: 6.3125 + 1.5, "it should be"),
     ],
@@ -214,6 +240,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (kernel_with(lambda a, b: (a @ b.T / a.shape[1] + 1) ** 2), "its power is 3"),
         (kernel_with(lambda a, b: (a @ b.T / len(a) + 1) ** 3), "by the number of images"),
         (lambda x, y: kernel_reference(x, y).sqrt(), "a root is taken"),
+        (lambda x, y: kernel_reference(x, y).abs(), "absolute value"),
         (lambda x, y: -kernel_reference(x, y), "the sign is turned"),
         (lambda x, y: kernel_reference(x, y).clamp(min=0), "cut off at 0"),
         (lambda x, y: cubic(x, y), "(5, 7) numbers"),
@@ -233,6 +260,8 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda *a: held(*a).all(0).double().mean(), "in all balls"),
         (precision_mixed_squares, "not squared"),
         (lambda *a: 1 - precision_reference(*a), "in *no* ball"),
+        (lambda real, fake, k: precision_reference(real, fake, 3), "k is always 3"),
+        (lambda *a: 100 * precision_reference(*a), "it should be"),
         (lambda *a: held(*a).any(0).double(), "(41,) numbers"),
         (lambda *a: 0.123, "for 29 real and 41 generated"),
     ],
@@ -246,6 +275,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda n, d, m, e: min(d, e), "reading at the larger n"),
         (lambda n, d, m, e: d + (d - e) / (1 / n - 1 / m) / n, "added where"),
         (lambda *a: -infinity_reference(*a), "the sign is turned"),
+        (lambda *a: abs(infinity_reference(*a)), "absolute value"),
         (lambda *a: max(infinity_reference(*a), 0), "cut off at 0"),
         (lambda n, d, m, e: (m * e - n * d) / abs(m - n), "either order"),
         (lambda n, d, m, e: 7, "for 30 at n = 1000"),

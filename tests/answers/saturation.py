@@ -28,6 +28,10 @@ def slopes_named(logits):
     return {"minimax": -logits.sigmoid(), "non_saturating": -1 / (1 + logits.exp().clamp(max=1e30))}
 
 
+def slopes_by_softplus(logits):
+    return -torch.exp(-F.softplus(-logits)), -torch.exp(-F.softplus(logits))
+
+
 def slopes_of(minimax, non_saturating):
     """An answer that computes both from the logits."""
     return lambda logits: (minimax(logits), non_saturating(logits))
@@ -67,6 +71,14 @@ def minimax_logaddexp(logits):
     return -torch.logaddexp(logits, torch.zeros(())).sum() / len(logits)
 
 
+def minimax_by_difference(logits):
+    return (F.logsigmoid(logits) - logits).mean()
+
+
+def minimax_by_hand(logits):
+    return -(logits.clamp(min=0) + torch.log1p((-logits.abs()).exp())).mean()
+
+
 def minimax_clamped_bce(logits):
     return -F.binary_cross_entropy(logits.sigmoid(), torch.zeros_like(logits))
 
@@ -95,10 +107,31 @@ def flipped_bce(scores):
     return F.binary_cross_entropy_with_logits(scores, torch.zeros_like(scores))
 
 
+def flipped_by_logsumexp(scores):
+    return torch.stack([scores, torch.zeros_like(scores)]).logsumexp(0).mean()
+
+
+def flipped_clamped_bce(scores):
+    return F.binary_cross_entropy(scores.sigmoid(), torch.zeros_like(scores))
+
+
 RIGHT: dict[str, list[Answer]] = {
-    "generator_slopes": [slopes_reference, slopes_stacked, slopes_by_autograd, slopes_named],
-    "minimax_generator_loss": [minimax_reference, minimax_logsigmoid, minimax_bce, minimax_logaddexp],
-    "flipped_generator_loss": [flipped_reference, flipped_logsigmoid, flipped_bce],
+    "generator_slopes": [
+        slopes_reference,
+        slopes_stacked,
+        slopes_by_autograd,
+        slopes_by_softplus,
+        slopes_named,
+    ],
+    "minimax_generator_loss": [
+        minimax_reference,
+        minimax_logsigmoid,
+        minimax_bce,
+        minimax_logaddexp,
+        minimax_by_difference,
+        minimax_by_hand,
+    ],
+    "flipped_generator_loss": [flipped_reference, flipped_logsigmoid, flipped_bce, flipped_by_logsumexp],
 }
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
@@ -149,6 +182,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda s: s.sigmoid().mean(), "the log is missing"),
         (lambda s: -(1 - s.sigmoid()).log().mean(), "the log of 0 is infinite"),
         (lambda s: -(1 - s.sigmoid() + 1e-8).log().mean(), "an epsilon or a clamp"),
+        (flipped_clamped_bce, "binary_cross_entropy holds"),
         (lambda s: F.softplus(s.detach()).mean(), "no gradient reaches"),
         (lambda s: F.softplus(s), "shape (5,)"),
         (lambda s: 3 * F.softplus(s).mean(), "it should be"),

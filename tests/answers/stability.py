@@ -48,6 +48,16 @@ def iterate(rounds):
     return spectrally_normalised
 
 
+def norm_by_traced_iteration(weight):
+    """Of random vectors, with the gradient through every round."""
+    matrix = weight.flatten(1)
+    u = torch.randn(len(matrix))
+    for _ in range(10):
+        v = F.normalize(u @ matrix, dim=0)
+        u = F.normalize(matrix @ v, dim=0)
+    return weight / (u @ matrix @ v)
+
+
 def norm_in_place(weight):
     weight.data /= torch.linalg.matrix_norm(weight.data.flatten(1), 2)
     return weight
@@ -57,7 +67,8 @@ def norm_clipped(weight):
     return weight / torch.linalg.matrix_norm(weight.flatten(1), 2).clamp(min=1)
 
 
-def norm_detached(weight):
+def norm_detached_after_a_draw(weight):
+    torch.randn(7)  # the check must not depend on it
     with torch.no_grad():
         sigma = torch.linalg.matrix_norm(weight.flatten(1), 2)
     return weight / sigma
@@ -90,6 +101,15 @@ def r1_by_grad_outputs(discriminator, x):
 def r1_one_by_one(discriminator, x):
     slope = torch.func.vmap(torch.func.grad(lambda image: discriminator(image[None])[0]))
     return slope(x).square().flatten(1).sum(1).mean() / 2
+
+
+def r1_in_a_loop(discriminator, x):
+    total = 0
+    for image in x.split(1):
+        image = image.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(discriminator(image), image, create_graph=True)
+        total = total + gradient.square().sum()
+    return total / len(x) / 2
 
 
 def r1_without_graph(discriminator, x):
@@ -158,6 +178,12 @@ def smoothed_logsigmoid(real_logits, fake_logits, label):
     return -(label * yes + (1 - label) * no).mean() - F.logsigmoid(-fake_logits).mean()
 
 
+def smoothed_lerp(real_logits, fake_logits, label):
+    zero = torch.zeros(())
+    real = torch.lerp(F.softplus(real_logits), F.softplus(-real_logits), label)
+    return real.mean() + torch.logaddexp(fake_logits, zero).mean()
+
+
 def smoothed_both_sides(real_logits, fake_logits, label):
     bce = F.binary_cross_entropy_with_logits
     real = bce(real_logits, torch.full_like(real_logits, label))
@@ -189,6 +215,10 @@ def smoothed_clamped(real_logits, fake_logits, label):
     return real + F.binary_cross_entropy(fake, torch.zeros_like(fake))
 
 
+def smoothed_with_fakes_detached(real_logits, fake_logits, label):
+    return smoothed_reference(real_logits, fake_logits.detach(), label)
+
+
 def smoothed_without_gradient(real_logits, fake_logits, label):
     return smoothed_reference(real_logits.detach(), fake_logits.detach(), label)
 
@@ -196,10 +226,11 @@ def smoothed_without_gradient(real_logits, fake_logits, label):
 RIGHT: dict[str, list[Answer]] = {
     "spectrally_normalised": [
         norm_reference, norm_by_singular_values, norm_by_eigenvalues, norm_by_power_iteration, iterate(20),
+        norm_by_traced_iteration, lambda w: w / torch.linalg.norm(w.flatten(1), ord=2),
     ],
-    "r1_penalty": [r1_reference, r1_by_norms, r1_by_grad_outputs, r1_one_by_one, penalties.r1],
+    "r1_penalty": [r1_reference, r1_by_norms, r1_by_grad_outputs, r1_one_by_one, r1_in_a_loop, penalties.r1],
     "smoothed_discriminator_loss": [
-        smoothed_reference, smoothed_bce, smoothed_short, smoothed_logsigmoid,
+        smoothed_reference, smoothed_bce, smoothed_short, smoothed_logsigmoid, smoothed_lerp,
     ],
 }  # fmt: skip
 
@@ -223,7 +254,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (norm_clipped, "left alone"),
         (norm_in_place, "in place"),
         (torch.no_grad()(norm_reference), "no gradient reaches the weight"),
-        (norm_detached, "sigma for a constant"),
+        (norm_detached_after_a_draw, "sigma for a constant"),
         (lambda w: w / torch.linalg.matrix_norm(w, 2), "raised RuntimeError"),
     ],
     "r1_penalty": [
@@ -266,6 +297,8 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda r, f, a: smoothed_reference(r, f, 0.9), "always 0.9"),
         (smoothed_overflowing, "overflows"),
         (smoothed_clamped, "held back"),
+        (smoothed_with_fakes_detached, "in the fake logits"),
+        (lambda r, f, a: F.softplus(-a * r).mean() + F.softplus(f).mean(), "it should be"),
         (smoothed_without_gradient, "no gradient reaches the logits"),
         (lambda r, f, a: F.softplus(r) - a * r + F.softplus(f), "shape (4,)"),
         (lambda r, f, a: 1.3 * smoothed_reference(r, f, a), "it should be"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -26,6 +27,16 @@ def best_by_logaddexp(a, b):
 
 def best_by_softmax(log_p_data, log_p_g):
     return torch.stack([log_p_data, log_p_g]).softmax(0)[0]
+
+
+def best_by_tanh(log_p_data, log_p_g):
+    return (1 + torch.tanh((log_p_data - log_p_g) / 2)) / 2
+
+
+def best_from_the_larger(log_p_data, log_p_g):
+    most = torch.maximum(log_p_data, log_p_g)
+    p, q = (log_p_data - most).exp(), (log_p_g - most).exp()
+    return p / (p + q)
 
 
 def best_list(log_p_data, log_p_g):
@@ -64,6 +75,11 @@ def js_by_bce(real_logits, fake_logits):
     bce = F.binary_cross_entropy_with_logits
     halves = [bce(real_logits, torch.ones_like(real_logits)), bce(fake_logits, torch.zeros_like(fake_logits))]
     return torch.tensor([math.log(2) - sum(halves) / 2])
+
+
+def js_by_numpy(real_logits, fake_logits):
+    real, fake = real_logits.numpy(), fake_logits.numpy()
+    return math.log(2) - (np.logaddexp(0, -real).mean() + np.logaddexp(0, fake).mean()) / 2
 
 
 def js_naive(real_logits, fake_logits):
@@ -113,6 +129,23 @@ def step_bce(generator, discriminator, optimiser, z):
     optimiser.step()
 
 
+def step_closure(generator, discriminator, optimiser, z):
+    def closure():
+        optimiser.zero_grad()
+        loss = -F.softplus(discriminator(generator(z))).mean()
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+
+
+def step_by_hand(generator, discriminator, optimiser, z):
+    loss = -F.softplus(discriminator(generator(z))).mean()
+    (slope,) = torch.autograd.grad(loss, [generator.weight])
+    generator.weight.grad = slope
+    optimiser.step()
+
+
 def stepping_on(loss_of_logits):
     """An answer that steps on another loss of the logits."""
 
@@ -153,6 +186,27 @@ def step_not_zeroed(generator, discriminator, optimiser, z):
     optimiser.step()
 
 
+def step_without_backward(generator, discriminator, optimiser, z):
+    loss = -F.softplus(discriminator(generator(z))).mean()
+    optimiser.zero_grad()
+    optimiser.step()
+    return loss
+
+
+def step_before_the_gradient(generator, discriminator, optimiser, z):
+    loss = -F.softplus(discriminator(generator(z))).mean()
+    optimiser.zero_grad()
+    optimiser.step()
+    loss.backward()
+
+
+def step_without_optimiser(generator, discriminator, optimiser, z):
+    loss = -F.softplus(discriminator(generator(z))).mean()
+    (slope,) = torch.autograd.grad(loss, [generator.weight])
+    with torch.no_grad():
+        generator.weight -= 0.1 * slope
+
+
 def step_zeroed_late(generator, discriminator, optimiser, z):
     (-F.softplus(discriminator(generator(z)))).mean().backward()
     optimiser.zero_grad()
@@ -187,9 +241,24 @@ def step_own_latents(generator, discriminator, optimiser, z):
 
 
 RIGHT: dict[str, list[Answer]] = {
-    "optimal_discriminator": [best_reference, best_by_hand, best_by_logaddexp, best_by_softmax, best_list],
-    "js_from_logits": [js_reference, js_by_value, js_by_bce],
-    "generator_step": [step_reference, step_logsigmoid, step_frozen_discriminator, step_bce],
+    "optimal_discriminator": [
+        best_reference,
+        best_by_hand,
+        best_by_logaddexp,
+        best_by_softmax,
+        best_by_tanh,
+        best_from_the_larger,
+        best_list,
+    ],
+    "js_from_logits": [js_reference, js_by_value, js_by_bce, js_by_numpy],
+    "generator_step": [
+        step_reference,
+        step_logsigmoid,
+        step_frozen_discriminator,
+        step_bce,
+        step_closure,
+        step_by_hand,
+    ],
 }
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
@@ -208,6 +277,8 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda p, q: torch.sigmoid(p - q).mean(), "shape ()"),
         (lambda p, q: torch.tanh(p - q), "it should be 0.8333"),
         (lambda p: p, "your function takes (p)"),
+        (lambda p, q: torch.softmax(p - q, 0), "your function says 0.3476"),
+        (lambda p, q: p.sigmoid() - q.sigmoid(), "it should be 0.8"),
         (lambda p, q: "real", "one probability for each point"),
     ],
     "js_from_logits": [
@@ -237,6 +308,9 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (step_never, "is never called"),
         (step_loss_only, "nothing steps"),
         (step_not_zeroed, "added to the old one"),
+        (step_without_backward, "`backward()` is never called"),
+        (step_before_the_gradient, "before there is a gradient"),
+        (step_without_optimiser, "not by `optimiser.step()`"),
         (step_zeroed_late, "cleared between"),
         (step_before_backward, "on the old gradient"),
         (step_twice, "steps 2 times"),

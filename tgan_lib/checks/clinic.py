@@ -54,6 +54,11 @@ def check_fresh_latents(answer: Answer) -> str:
         close(first[0], first[1]) and close(first[0], first[-1]),
         "all rows are the same latent, so that a batch would be one image, many times.",
     )
+    wrong_if(
+        len(first.unique(dim=0)) < len(first),
+        "some rows are the same latent, so that a batch would hold the same image twice.",
+    )
+    wrong_if(close(first[:, 0], first[:, 1]), "the numbers of a latent are one number, many times.")
     elsewhere = not torch.equal(torch.get_rng_state(), before)
     again = drawn(same)
     wrong_if(
@@ -86,6 +91,10 @@ def _check_normal(z: Tensor) -> None:
         abs(mean) > 0.05 or abs(std - 1) > 0.05,
         f"mean {mean:.2f} and standard deviation {std:.2f}; 0 and 1 are wanted.",
     )
+    wrong_if(
+        z.norm(dim=1).std() < 0.3,
+        "all latents have nearly the same length; those of N(0, 1) differ, so take the numbers as they are drawn.",
+    )
 
 
 # --- two_optimisers ---
@@ -117,6 +126,10 @@ def check_two_optimisers(answer: Answer) -> str:
     _check_whose(held, owned)
     rates = [group["lr"] for one in pair for group in one.param_groups]
     wrong_if(any(not rate > 0 for rate in rates), f"the learning rates are {rates}; at 0 nothing moves.")
+    wrong_if(
+        any(group.get("maximize") for one in pair for group in one.param_groups),
+        "with `maximize` an optimiser climbs its loss; in this chapter both players' losses are written to go down.",
+    )
     return "Each optimiser holds its own player's parameters, all of them, and nothing else."
 
 
@@ -217,6 +230,7 @@ def _check_whose_gradients(g: nn.Module, d: nn.Module, x: Tensor, z: Tensor, sta
         "D's gradient is a sum: its own loss's, and what G's loss left in it on the way to the images.",
     )
     wrong_if(close(in_g, to_g), "G holds the gradient of D's loss: it would learn to be told apart.")
+    wrong_if(close(in_d, to_d), "D holds the gradient of G's loss; its own is gone.")
     _check_each_loss(
         in_d, in_g, d_right, g_right, real, fake, lambda loss, net: slope(loss, {"d": d, "g": g}[net])
     )
@@ -296,6 +310,15 @@ def check_draw_samples(answer: Answer) -> str:
         "after it: the training that goes on will no longer normalise by the batch.",
     )
     wrong_if(
+        not all(part.training for part in net.modules()),
+        "the images are right, but only the generator itself says that it is training again; its layers, batch "
+        "norm among them, are still in eval mode.",
+    )
+    wrong_if(
+        not torch.is_grad_enabled(),
+        "the images are right, but gradients are still switched off after the call, and nothing learns any more.",
+    )
+    wrong_if(
         not close(all_statistics(net), statistics),
         "the images are right, but batch norm's running averages have changed: drawing samples has trained them.",
     )
@@ -309,7 +332,7 @@ def check_draw_samples(answer: Answer) -> str:
     )
     call(answer, generator=net.eval(), z=z)
     wrong_if(
-        net.training,
+        any(part.training for part in net.modules()),
         "right for a generator in training, but one that was in eval mode before the call is in training mode "
         "after it.",
     )

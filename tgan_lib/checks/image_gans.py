@@ -73,6 +73,8 @@ def check_upsampled_size(answer: Answer) -> str:
 
 def _number(value: Any) -> float:
     try:
+        if isinstance(value, str):
+            raise TypeError
         return float(value)
     except (TypeError, ValueError, RuntimeError):
         raise Wrong(f"your function returns {value!r}; a size is one whole number.") from None
@@ -195,8 +197,8 @@ def _check_large_logits(answer: Answer) -> None:
     loss = _loss(answer, d, g, -torch.ones(5, 1, 2, 2), torch.ones(5, 1)).detach()
     wrong_if(
         not loss.isfinite(),
-        f"right for small logits, but logits of -200 and 200 make it {loss:.0f}: the sigmoid rounds to 0 "
-        "and its log overflows. Use softplus, logsigmoid or binary_cross_entropy_with_logits.",
+        f"right for small logits, but logits of -200 and 200 make it {loss:.0f}: something overflows, exp(200) "
+        "or the log of a sigmoid that rounds to 0. Use softplus, logsigmoid or binary_cross_entropy_with_logits.",
     )
     wrong_if(
         not close(loss, 400.0),

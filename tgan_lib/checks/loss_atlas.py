@@ -20,7 +20,7 @@ Answer = Callable[..., Any]
 
 # Some beyond each margin and some within, none where a mistake would give the same number.
 REAL = [-2.0, -0.5, 0.1, 1.4, 4.0, 6.5]
-FAKE = [-3.0, -1.7, -0.4, 0.3, 0.9, 2.0]
+FAKE = [-0.4, 2.0, -3.0, 0.9, -1.7, 0.3]
 SUMMED = "the loss is summed over the batch; take the mean, or the gradient grows with the batch."
 
 
@@ -68,6 +68,11 @@ def hinge_mistakes(real: Tensor, fake: Tensor) -> list[tuple[Tensor, str]]:
         (
             -right,
             "the sign is turned: the papers' min(0, -1 + D(x)) is what D maximises; an optimiser makes its loss small.",
+        ),
+        (
+            relu(real - 1).mean() + relu(-1 - fake).mean(),
+            "the papers' min became a max, and its insides kept their signs: what is beyond a margin costs now, and "
+            "what is short of it is free. Turn them round: max(0, 1 - D(x)).",
         ),
         (right * len(real), SUMMED),
         (right / 2, "this is half of ours: add the two halves, do not average them."),
@@ -180,13 +185,18 @@ def check_clip_critic(answer: Answer) -> str:
     for limit in (0.03, 0.01):
         _check_clipped(answer, limit)
     net = critic(batch_norm=True)
-    buffers = all_statistics(net)
+    buffers, clipped = all_statistics(net), all_parameters(net).clamp(-0.01, 0.01)
     try:
         call(answer, discriminator=net, limit=0.01)
     except Raised as error:
         raise Wrong(f"right without batch norm, but not with it. {BUFFERS} Seen: {error}") from error
     wrong_if(
         not close(all_statistics(net), buffers), f"batch norm's running variance was clipped too. {BUFFERS}"
+    )
+    wrong_if(
+        not close(all_parameters(net), clipped, 1e-6),
+        "right without batch norm, but with it some parameters are left out: go through parameters(), which knows "
+        "those of every layer.",
     )
     return "Weights and biases are clipped on both sides, in place; gradients and buffers are left alone."
 
@@ -458,8 +468,8 @@ def check_relativistic_generator(answer: Answer) -> str:
     at_large = scalar(call(answer, fake_logits=-large, real_logits=large), "the loss").detach()
     wrong_if(
         not at_large.isfinite(),
-        "right for small logits, but a difference of 400 makes it overflow: the sigmoid rounds to 0, and its log "
-        "is infinite. Use softplus or logsigmoid.",
+        "right for small logits, but a difference of 400 makes it overflow: exp(400) is infinite, and so is the log "
+        "of a sigmoid that rounds to 0. Use softplus or logsigmoid.",
     )
     wrong_if(
         not close(at_large, 400.0),

@@ -143,12 +143,15 @@ def kernel_mistakes(x: Tensor, y: Tensor) -> Mistakes:
     within, right = off_diagonal_mean(xx) + off_diagonal_mean(yy), estimate(x, y)
     own = xx.trace() / n**2 + yy.trace() / m**2
     crossed = xy.sum() - xy.trace()
-    cut_off = (
-        right.clamp(min=0),
-        "negative estimates are cut off at 0. They must stay, or the mean is too large.",
-    )
+    not_negative: Mistakes = [
+        (
+            right.clamp(min=0),
+            "negative estimates are cut off at 0. They must stay, or the mean is too large.",
+        ),
+        (right.abs(), "the absolute value is taken. Negative estimates must stay, or the mean is too large."),
+    ]
     return [
-        *([cut_off] if right < 0 else []),
+        *(not_negative if right < 0 else []),
         (
             xx.mean() + yy.mean() - 2 * xy.mean(),
             "this is the biased estimate: each image is compared with itself too. Leave the diagonals of the "
@@ -290,7 +293,9 @@ def check_precision(answer: Answer) -> str:
         value = call(answer, real=a.clone(), fake=b.clone(), k=k)
         got = number(value, "precision", "take the share of the fakes that are in a ball")
         right = (torch.cdist(a, b) <= radii(a, k)[:, None]).any(0).double().mean()
-        compare(got, right, precision_mistakes(a, b, k), what)
+        always_3 = (torch.cdist(a, b) <= radii(a, 3)[:, None]).any(0).double().mean()
+        on_a_line: Mistakes = [(always_3, "k is always 3; use the one that is given.")]
+        compare(got, right, precision_mistakes(a, b, k) if k == 3 else on_a_line, what)
     return "The balls are round the real points, and each fake counts once."
 
 
@@ -335,6 +340,11 @@ INFINITY_MISTAKES: list[tuple[Callable[[float, float, float, float], float], str
     (
         lambda n, d, m, e: (m * e - n * d) / abs(m - n),
         "right when the second n is the larger one; the two readings may come in either order.",
+    ),
+    (
+        lambda n, d, m, e: abs((m * e - n * d) / (m - n)),
+        "the absolute value is taken. Where the truth is near 0, noise makes the result negative as often as "
+        "positive; let it.",
     ),
     (lambda n, d, m, e: -(m * e - n * d) / (m - n), "the sign is turned."),
 ]

@@ -133,7 +133,9 @@ def _weight_like(value: Any, weight: Tensor) -> Tensor:
 
 
 def _check_norm_gradient(answer: Answer) -> None:
-    weight, towards = weight_with(SINGULAR_VALUES, 3, 2, 2, 2).requires_grad_(), torch.randn(3, 2, 2, 2)
+    weight = weight_with(SINGULAR_VALUES, 3, 2, 2, 2).requires_grad_()
+    # a generator of its own: the answer may have drawn numbers, and some directions hide a constant sigma
+    towards = torch.randn(3, 2, 2, 2, generator=torch.Generator().manual_seed(0))
     got = call(answer, weight=weight)
     wrong_if(
         not got.requires_grad,
@@ -335,12 +337,13 @@ def smoothing_mistakes(real: Tensor, fake: Tensor, label: float) -> list[tuple[T
 def check_smoothed_discriminator_loss(answer: Answer) -> str:
     """`smoothed_discriminator_loss(real_logits, fake_logits, label)`: the logistic loss, reals labelled `label`."""
     real, fake = torch.tensor([2.0, -0.5, 1.0, 3.0]), torch.tensor([-1.0, 0.5, -2.0, 0.3])
-    real.requires_grad_()
+    for logits in (real, fake):
+        logits.requires_grad_()
     loss = _smoothed(answer, real, fake, 0.8)
-    for value, message in smoothing_mistakes(real.detach(), fake, 0.8):
+    for value, message in smoothing_mistakes(real.detach(), fake.detach(), 0.8):
         wrong_if(close(loss.detach(), value), message)
     wrong_if(
-        close(loss.detach(), smoothed(real.detach(), fake, 0.9)),
+        close(loss.detach(), smoothed(real.detach(), fake.detach(), 0.9)),
         "the label is always 0.9; use the one that is given.",
     )
     right = smoothed(real, fake, 0.8)
@@ -349,8 +352,14 @@ def check_smoothed_discriminator_loss(answer: Answer) -> str:
         not loss.requires_grad,
         "the value is right, but no gradient reaches the logits: something is detached or under no_grad.",
     )
-    (found,), (wanted,) = torch.autograd.grad(loss, real), torch.autograd.grad(right, real)
-    wrong_if(not close(found, wanted), "the value is right, but the gradient in the real logits is not.")
+    wanted = torch.autograd.grad(right, (real, fake))
+    for whose, got, grad in zip(
+        ("real", "fake"), torch.autograd.grad(loss, (real, fake), allow_unused=True), wanted, strict=True
+    ):
+        wrong_if(
+            got is None or not close(got, grad),
+            f"the value is right, but the gradient in the {whose} logits is not.",
+        )
     far = _smoothed(answer, torch.full((4,), -200.0), torch.full((4,), 200.0), 0.8).detach()
     wrong_if(
         not far.isfinite(),

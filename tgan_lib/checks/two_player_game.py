@@ -82,7 +82,7 @@ def check_optimal_discriminator(answer: Answer) -> str:
     wrong_if(
         not _same(sure, torch.tensor([1.0, 0.0])),
         f"where one density is e^1000 times the other D should be 1 or 0; yours is {sure[0]:.3g}, "
-        f"{sure[1]:.3g}: something overflows.",
+        f"{sure[1]:.3g}: something overflows or is clamped.",
     )
     return "Right, and where both densities are too small for exp as well."
 
@@ -216,8 +216,13 @@ class Watched(torch.optim.SGD):
         super().zero_grad(set_to_none)
 
     def step(self, closure: Any = None) -> Any:
+        loss = None
+        if closure is not None:  # it computes the gradient that the step then takes
+            with torch.enable_grad():
+                loss = closure()
         self.note("step")
-        return super().step(closure)
+        super().step()
+        return loss
 
 
 def check_generator_step(answer: Answer) -> str:
@@ -234,7 +239,7 @@ def check_generator_step(answer: Answer) -> str:
         not all(p.requires_grad for p in [*d.parameters(), *g.parameters()]),
         "after your step some parameters no longer want gradients, and the next step of D needs them.",
     )
-    _check_calls(optimiser, moved)
+    _check_calls(optimiser, moved, d)
     wrong_if(
         not close(moved, again),
         "two steps from the same place with the same z go two ways: use the z that is given, and draw nothing.",
@@ -274,8 +279,11 @@ def _stepped(
     return g, d, optimiser, g.weight.detach() - before
 
 
-def _check_calls(optimiser: Watched, moved: Tensor) -> None:
-    """That the optimiser stepped, once, on a gradient that had just been computed."""
+def _check_calls(optimiser: Watched, moved: Tensor, d: LinearDiscriminator) -> None:
+    """That the optimiser stepped, once, on a gradient that had just been computed.
+
+    A gradient new to D tells points that were detached from a backward() that was never called.
+    """
     steps = [grad for name, grad in optimiser.calls if name == "step"]
     wrong_if(
         not optimiser.calls and close(moved, torch.zeros_like(moved)), "G is where it was: nothing steps."
@@ -285,14 +293,27 @@ def _check_calls(optimiser: Watched, moved: Tensor) -> None:
         "G is where it was: the gradient is computed, but `optimiser.step()` is never called.",
     )
     wrong_if(len(steps) > 1, f"the optimiser steps {len(steps)} times; one round has one step of G.")
-    if not steps:
-        return
+    wrong_if(
+        not steps,
+        "G moves, but not by `optimiser.step()`: the optimiser knows the rate, and may be Adam as well.",
+    )
     grad = steps[0]
     stale = grad is not None and close(grad, torch.full_like(grad, STALE))
     wrong_if(stale, "the optimiser steps on the old gradient: call backward() before step().")
     if grad is None or close(grad, torch.zeros_like(grad)):
         cleared = [seen for name, seen in optimiser.calls if name == "zero_grad" and seen is not None]
         fresh = any(not close(seen, torch.full_like(seen, STALE)) for seen in cleared)
+        late = optimiser.weight.grad
+        wrong_if(
+            late is not None and not close(late, torch.zeros_like(late)),
+            "the optimiser steps before there is a gradient, so G does not move: backward() comes before step().",
+        )
+        at_d = d.weight.grad
+        nowhere = at_d is None or close(at_d, torch.full_like(at_d, STALE))
+        wrong_if(
+            nowhere and not fresh,
+            "there is no gradient to step on: `backward()` is never called on the loss.",
+        )
         raise Wrong(
             "the gradient is cleared between backward() and step(), so G does not move: zero_grad() comes first."
             if fresh
@@ -314,8 +335,8 @@ def _check_direction(moved: Tensor, z: Tensor) -> None:
     mistakes = [
         (
             right + stale,
-            "the new gradient is added to the old one: call zero_grad() before backward(), or D's last step, "
-            "which left a gradient, still pulls.",
+            "the new gradient is added to the old one: call zero_grad() before backward(), or what an earlier step "
+            "left there still pulls.",
         ),
         (
             -right,

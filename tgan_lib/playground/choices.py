@@ -28,7 +28,7 @@ RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 BATCHES = (16, 32, 64, 128, 256)  # multiples of four, which the nets rely on
 MOST_SEED = 999_999
 
-LABELS = {"non_saturating": "non-saturating", "least_squares": "least squares"}
+LABELS = {"non_saturating": "non-saturating", "least_squares": "least squares", "wasserstein": "Wasserstein"}
 
 CHOICES: dict[str, dict[Any, str]] = {
     "data": DATA,
@@ -101,8 +101,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     ),
     "grid": preset(
         "Twenty-five modes",
-        "A grid is harder than a ring, and G takes a thousand steps to reach most of its places. Bridges of samples "
-        "stay between them, since G is continuous.",
+        "A grid is harder than a ring. Within a few hundred steps some sample reaches nearly every place, but places are "
+        "lost and found again. Bridges of samples stay between them, since G is continuous.",
         data="grid",
         penalty="r1",
         rate_d=0.003,

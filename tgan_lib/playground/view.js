@@ -13,7 +13,7 @@ let playgrounds = 0; // ids must differ between playgrounds on one page
 function render({ model, el }) {
   const id = `tgp${++playgrounds}`, settings = { ...model.get("settings") }, fields = {};
   const reduced = window.matchMedia("(prefers-reduced-motion: reduce)");
-  let game, history, running = false, over = false, closed = false, pictured = 0, drawing = 8, range = {};
+  let game, history, running = false, over = false, closed = false, pictured = 0, pending = 0, drawing = 8, range = {};
 
   // ---- controls
   const field = (key, label, input) => {
@@ -54,7 +54,8 @@ function render({ model, el }) {
     make("div", { class: "tgp-stage" }, canvas,
       make("div", { class: "tgp-legend" }, ends[0], bar, ends[1]),
       make("div", { class: "tgp-legend tgp-keys" }, ...keys),
-      make("div", { class: "tgp-transport" }, runButton, button("Step", step), button("Restart", restart),
+      make("div", { class: "tgp-transport" }, runButton,
+        make("button", { type: "button", onclick: step, "aria-keyshortcuts": "." }, "Step"), button("Restart", restart),
         select("speed", "Steps a frame", (value) => { settings.speed = Number(value); })),
       say),
     make("div", { class: "tgp-side" },
@@ -114,7 +115,7 @@ function render({ model, el }) {
     running = true;
     show();
     say.textContent = "Training.";
-    requestAnimationFrame(frame);
+    next();
   }
   function pause() {
     running = false;
@@ -128,6 +129,10 @@ function render({ model, el }) {
     draw();
     tellSoon();
   }
+  function next() { // one frame is waited for at a time, however fast Pause and Run follow each other
+    cancelAnimationFrame(pending);
+    pending = requestAnimationFrame(frame);
+  }
   function frame(now) {
     if (!running || closed) return;
     const began = performance.now();
@@ -137,7 +142,7 @@ function render({ model, el }) {
     const ended = performance.now();
     drawing += 0.1 * (ended - trained - drawing);
     root.dataset.ms = (ended - began).toFixed(1);
-    requestAnimationFrame(frame);
+    next();
   }
   function steer(event) {
     if (event.key !== "." || event.target === seed || event.ctrlKey || event.metaKey || event.altKey) return;
