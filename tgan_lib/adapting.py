@@ -1,0 +1,141 @@
+"""From a source to a target in one call: the ways that Part III compares, all through one door.
+
+    target, history = adapt(source, few_shot(images, 100), "freeze_d", steps=500, batch_size=16)
+
+A way is a function of the source that gives (the GAN to train, what `train` is given for it): which weights it
+starts from and which of them train are in the first, what joins a loss and what D is shown in the second. Papers are
+named where the parts are: `transfer`, `adapters`, `anchors`, `augment`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .anchors import EWC, L2SP, CrossDomainCorrespondence
+from .augment import ADA, DiffAugment
+from .data import Images
+from .errors import unknown_name
+from .gan import GAN
+from .history import History
+from .training import train
+from .transfer import freeze_discriminator, low_rank, miner, scale_shift, start_from
+
+Way = tuple[GAN, dict[str, Any]]
+
+
+def scratch(source: GAN, seed: int) -> Way:
+    """A fresh GAN of the source's architecture: what every other way is held against."""
+    return GAN.build(**source.config.as_dict(), seed=seed, device=source.device), {}
+
+
+def fine_tune(source: GAN, seed: int) -> Way:
+    """G and D start as the source's, and all of both trains."""
+    return start_from(source, seed=seed), {}
+
+
+def freeze_d(source: GAN, seed: int, layers: int = 1) -> Way:
+    """Fine-tuning with the `layers` layers of D nearest the pixels frozen."""
+    return freeze_discriminator(start_from(source, seed=seed), layers), {}
+
+
+def only_scale_shift(source: GAN, seed: int) -> Way:
+    """Of G only a scale and a shift for each channel train."""
+    return scale_shift(start_from(source, seed=seed)), {}
+
+
+def only_low_rank(source: GAN, seed: int, rank: int = 4) -> Way:
+    """Of G only a change of rank `rank` to each weight trains."""
+    return low_rank(start_from(source, seed=seed), rank, seed=seed), {}
+
+
+def only_miner(source: GAN, seed: int) -> Way:
+    """G is frozen; a network before it learns which latents to give it."""
+    return miner(start_from(source, seed=seed), seed=seed), {}
+
+
+def l2sp(source: GAN, seed: int, weight: float = 0.1) -> Way:
+    """Fine-tuning with G's weights held near the source's."""
+    gan = start_from(source, seed=seed)
+    return gan, {"terms": [L2SP(gan, weight)]}
+
+
+def ewc(source: GAN, seed: int, strength: float = 0.1, samples: int = 256) -> Way:
+    """As L2-SP, each weight held by its Fisher information, whose mean over the weights is scaled to 1.
+
+    So scaled, `strength` means what L2SP's weight means: F = 1 everywhere would be the same term.
+    """
+    gan = start_from(source, seed=seed)
+    term = EWC(gan, 1.0, samples=samples, seed=seed)
+    if not term.scale > 0:
+        raise ValueError("D is sure of every sample of G, so that their Fisher information is 0; use l2sp")
+    term.weight = strength / term.scale
+    return gan, {"terms": [term]}
+
+
+def correspondence(source: GAN, seed: int, weight: float = 1000.0) -> Way:
+    """Fine-tuning in which samples keep the likeness to each other that the source's had."""
+    return start_from(source, seed=seed), {"terms": [CrossDomainCorrespondence(source, weight)]}
+
+
+def diff_augment(source: GAN, seed: int, policy: str = "color,translation,cutout") -> Way:
+    """Fine-tuning with all that D sees changed at random."""
+    return start_from(source, seed=seed), {"augment": DiffAugment(policy)}
+
+
+def ada(source: GAN, seed: int, policy: str = "blit,geom,color", images_to_one: float = 100_000) -> Way:
+    """Fine-tuning with what D sees changed with a probability that rises while D overfits."""
+    return start_from(source, seed=seed), {"augment": ADA(policy, images_to_one=images_to_one)}
+
+
+def freeze_d_diff_augment(
+    source: GAN, seed: int, layers: int = 1, policy: str = "color,translation,cutout"
+) -> Way:
+    """FreezeD and DiffAugment together."""
+    return freeze_d(source, seed, layers)[0], {"augment": DiffAugment(policy)}
+
+
+WAYS: dict[str, Callable[..., Way]] = {
+    "scratch": scratch,
+    "fine_tune": fine_tune,
+    "freeze_d": freeze_d,
+    "scale_shift": only_scale_shift,
+    "low_rank": only_low_rank,
+    "miner": only_miner,
+    "l2sp": l2sp,
+    "ewc": ewc,
+    "correspondence": correspondence,
+    "diff_augment": diff_augment,
+    "ada": ada,
+    "freeze_d_diff_augment": freeze_d_diff_augment,
+}
+
+
+def adapt(
+    source: GAN,
+    images: Images,
+    way: str = "fine_tune",
+    *,
+    settings: dict[str, Any] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> tuple[GAN, History]:
+    """A new GAN that was trained on `images` from `source` in one of `WAYS`, and its history; `source` stays.
+
+    settings: the way's own numbers, such as {"layers": 2} for "freeze_d". seed: of fresh weights and of training.
+    options: as for `train`; a way's terms stand after those given there, and its augmentation is the one used.
+    ValueError for an unknown way or setting.
+    """
+    if way not in WAYS:
+        raise unknown_name("way of adapting", way, WAYS)
+    make, own = WAYS[way], settings or {}
+    known = make.__code__.co_varnames[2 : make.__code__.co_argcount]
+    for name in own:
+        if name not in known:
+            raise unknown_name(f"setting of {way}", name, known)
+    gan, given = make(source, seed, **own)
+    if "terms" in given:
+        given["terms"] = [*options.pop("terms", ()), *given["terms"]]
+    if "augment" in given and options.pop("augment", None) is not None:
+        raise ValueError(f"{way} brings its own augmentation; leave augment= out, or use fine_tune with it")
+    return gan, train(gan, images, seed=seed, **options, **given)
