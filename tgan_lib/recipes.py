@@ -77,7 +77,7 @@ GANS: dict[str, Recipe] = {
         features="mnist-v1",
     ),
     "cifar10-dcgan": Recipe(
-        title="DCGAN of 32x32 colour photographs of ten kinds of things",
+        title="DCGAN of 32x32 colour photographs, stopped early: colours and textures, hardly a thing to name",
         about_data="CIFAR-10, 50 000 training images",
         licence=f"weights MIT; data: {CIFAR10_LICENCE}",
         data={"name": "cifar10"},
