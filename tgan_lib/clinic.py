@@ -160,6 +160,8 @@ FAULTS: dict[str, Fault] = {
     "batch norm": Fault("build", {CONV: CONV + "nn.BatchNorm2d(32), "}, critic=True),
     "no buffers": Fault("average", {BUFFERS: ""}),
     "no zero_grad": Fault("turn", {"    g_adam.zero_grad()\n": "", "    d_adam.zero_grad()\n": ""}),
+    # no patient with a number, but a sister of the second: a stand-in for the data, left from a trial of the shapes
+    "noise for data": Fault("real_images", {"pixels.float() / 127.5 - 1": "torch.randn(pixels.shape)"}),
 }
 # Near relatives of a fault, measured to be compared with it.
 TWINS: dict[str, Fault] = {

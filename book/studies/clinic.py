@@ -1,4 +1,4 @@
-"""Chapter 7's patients over seeds: a healthy training, eleven broken ones and two of their relatives, on MNIST.
+"""Chapter 7's patients over seeds: a healthy training, twelve broken ones and two of their relatives, on MNIST.
 
     python book/studies/clinic.py [--steps 800] [--out FILE]
 
