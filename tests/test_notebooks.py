@@ -13,9 +13,10 @@ from typing import Any
 
 import execute
 import nbformat
+import numpy as np
 import pytest
 from exercises import BEGIN, END, HOLE, exercise_name, pairs, stub_source, write_stubs
-from hygiene import RULES, Book, defined_twice, glossary_terms, problems
+from hygiene import MOST_TEXT_BYTES, RULES, Book, defined_twice, glossary_terms, problems
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from notebooks import (
     BOOK,
@@ -29,6 +30,8 @@ from notebooks import (
     read,
     setup_cell,
 )
+
+from tgan_lib.frames import Frames
 
 NOTEBOOKS = [str(path.relative_to(ROOT)) for path in notebook_paths()]
 
@@ -265,6 +268,14 @@ def test_a_rule_finds_a_bad_notebook(rule: str, make: Callable[[], Any], phrase:
 
 def test_every_rule_was_seen_to_find_something() -> None:
     assert {rule for rule, _, _ in BAD} == set(RULES)
+
+
+def test_the_picture_of_frames_is_a_picture() -> None:
+    nb, picture = good(), np.random.default_rng(0).integers(0, 256, (2, 300, 400), dtype=np.uint8)
+    shown = Frames(picture, {"step": ["0", "1"]}, alt="Noise.")._repr_html_()
+    assert len(shown) > 2 * MOST_TEXT_BYTES
+    shows(nb, html(shown))
+    assert not RULES["nothing_heavy_stored"](nb, A_BOOK)
 
 
 def test_what_looks_like_a_path_and_is_none() -> None:

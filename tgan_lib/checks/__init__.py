@@ -6,10 +6,36 @@ wrong it names the misconception where it can. Each chapter's checks live in a f
 
 from __future__ import annotations
 
-from . import clinic, image_gans, loss_atlas, measuring, saturation, stability, two_player_game
+from . import (
+    augmentation,
+    clinic,
+    freezing,
+    image_gans,
+    loss_atlas,
+    measuring,
+    remembering,
+    saturation,
+    small_updates,
+    source_to_target,
+    stability,
+    two_player_game,
+)
 from .core import Check, CheckResult, judge
 
-CHAPTERS = (two_player_game, saturation, image_gans, loss_atlas, stability, measuring, clinic)
+CHAPTERS = (
+    two_player_game,
+    saturation,
+    image_gans,
+    loss_atlas,
+    stability,
+    measuring,
+    clinic,
+    source_to_target,
+    freezing,
+    small_updates,
+    remembering,
+    augmentation,
+)
 CHECKS: dict[str, Check] = {name: judged for chapter in CHAPTERS for name, judged in chapter.CHECKS.items()}
 
 

@@ -101,8 +101,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     ),
     "grid": preset(
         "Twenty-five modes",
-        "A grid is harder than a ring. Within a few hundred steps some sample reaches nearly every place, but places are "
-        "lost and found again. Bridges of samples stay between them, since G is continuous.",
+        "A grid is harder than a ring. Within a few hundred steps some sample reaches nearly every place, but places "
+        "are lost and found again. Bridges of samples stay between them, since G is continuous.",
         data="grid",
         penalty="r1",
         rate_d=0.003,
