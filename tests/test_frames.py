@@ -94,3 +94,5 @@ def test_what_does_not_fit_is_one_sentence() -> None:
         made(captions=["a", "b"])
     with pytest.raises(ValueError, match="no axis named 'steps'; known: way, step"):
         made(choose=["steps"])
+    with pytest.raises(ValueError, match="'step' starts at 4; 0 to 3 is right"):
+        made(start={"step": 4})

@@ -10,6 +10,7 @@ named where the parts are: `transfer`, `adapters`, `anchors`, `augment`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from .anchors import EWC, L2SP, CrossDomainCorrespondence
@@ -129,7 +130,7 @@ def adapt(
     if way not in WAYS:
         raise unknown_name("way of adapting", way, WAYS)
     make, own = WAYS[way], settings or {}
-    known = make.__code__.co_varnames[2 : make.__code__.co_argcount]
+    known = list(signature(make).parameters)[2:]  # after the source and the seed
     for name in own:
         if name not in known:
             raise unknown_name(f"setting of {way}", name, known)

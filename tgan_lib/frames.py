@@ -83,6 +83,9 @@ class Frames:
             )
         if unknown := [name for name in (*choose, *(start or {})) if name not in axes]:
             raise ValueError(f"there is no axis named {unknown[0]!r}; known: {', '.join(axes)}")
+        for name, at in (start or {}).items():
+            if not 0 <= at < len(axes[name]):
+                raise ValueError(f"{name!r} starts at {at}; 0 to {len(axes[name]) - 1} is right")
         self.flat = pictures.reshape(-1, *pictures.shape[len(shape) :])
         self.axes = {name: [str(label) for label in labels] for name, labels in axes.items()}
         self.alt, self.choose, self.captions = alt, set(choose), list(captions)

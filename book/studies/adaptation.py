@@ -34,6 +34,11 @@ TRAINED: dict[str, Any] = {
 }
 
 
+def stored(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of `train` as JSON will give them back: tuples are lists."""
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in options.items()}
+
+
 @dataclass(frozen=True)
 class Pair:
     """A source GAN, and a target's images in two parts that share none."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from adaptation import FEATURES, SAMPLES, TRAINED, Pair, digits_to_letters, run_way
+from adaptation import FEATURES, SAMPLES, TRAINED, Pair, digits_to_letters, run_way, stored
 from freezing import Reader
 from stability import costs
 from study import RESULTS, run_cells
@@ -80,6 +80,11 @@ class Watched(Augment):
         if isinstance(self.inner, ADA):
             self.p.append(round(float(self.inner.p), 4))
         return {"r_t": self.r_t[-1]}
+
+    def to(self, device: torch.device | str) -> Augment:
+        if self.inner is not None:
+            self.inner.to(device)
+        return self
 
     def settings(self) -> dict[str, Any]:
         return {"name": "watched", "inner": None if self.inner is None else self.inner.settings()}
@@ -188,11 +193,7 @@ def main() -> None:
         "source_distance": round(distance(pair.source), 3),
         "source_leak": leak(pair.source, pair, DiffAugment(ALL_THREE), samples),
         "floor": round(distance.of_images(pair.pool.data), 3),
-        "trained": {
-            **TRAINED,
-            "learning_rate": list(TRAINED["learning_rate"]),
-            "betas": list(TRAINED["betas"]),
-        },
+        "trained": stored(TRAINED),
         "threads": torch.get_num_threads(),
         "data": pair.pool.name,
     }

@@ -27,6 +27,7 @@ from adaptation import (
     parameters,
     report,
     run_way,
+    stored,
 )
 from PIL import Image
 from study import RESULTS, run_cells
@@ -136,11 +137,7 @@ def main() -> None:
         "pairs": list(PAIRS),
         "samples": SAMPLES,
         "features": FEATURES,
-        "trained": {
-            **TRAINED,
-            "learning_rate": list(TRAINED["learning_rate"]),
-            "betas": list(TRAINED["betas"]),
-        },
+        "trained": stored(TRAINED),
         "rates": list(RATES),
         "own": {way: [name, list(values)] for way, (name, values) in OWN.items()},
         "threads": torch.get_num_threads(),

@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from adaptation import FEATURES, SAMPLES, TRAINED, Pair, digits_to_letters, parameters, run_way, spread
+from adaptation import (
+    FEATURES,
+    SAMPLES,
+    TRAINED,
+    Pair,
+    digits_to_letters,
+    parameters,
+    run_way,
+    spread,
+    stored,
+)
 from stability import costs
 from study import RESULTS, run_cells
 
@@ -141,11 +151,7 @@ def main() -> None:
         "fewer": list(FEWER),
         "source_distance": round(distance(pair.source), 3),
         "floor": round(distance.of_images(pair.pool.data), 3),
-        "trained": {
-            **TRAINED,
-            "learning_rate": list(TRAINED["learning_rate"]),
-            "betas": list(TRAINED["betas"]),
-        },
+        "trained": stored(TRAINED),
         "threads": torch.get_num_threads(),
         "data": pair.pool.name,
     }

@@ -1,6 +1,6 @@
 """Chapter 14's study: three ways of holding on to the source, each at three weights, on 10 and on 100 images.
 
-    python book/studies/remembering.py [--steps 300] [--samples 1000] [--out FILE]
+    python book/studies/remembering.py [--steps 200] [--samples 1000] [--out FILE]
 
 From digits to letters, with what `adaptation` gives every study of Part III, and fewer steps. Beside a table's usual
 numbers each run says what is left of the source: whether the source digit of a latent can still be read from its
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from adaptation import FEATURES, SAMPLES, TRAINED, Pair, digits_to_letters, report, run_way, spread
+from adaptation import FEATURES, SAMPLES, TRAINED, Pair, digits_to_letters, report, run_way, spread, stored
 from PIL import Image
 from study import RESULTS, run_cells
 from torch import Tensor
@@ -127,7 +127,7 @@ def as_text(samples: Tensor) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--out", type=Path, default=RESULTS / "remembering.json")
     arguments = parser.parse_args()
@@ -162,11 +162,7 @@ def main() -> None:
         "numbers": list(NUMBERS),
         "samples": arguments.samples,
         "features": FEATURES,
-        "trained": {
-            **TRAINED,
-            "learning_rate": list(TRAINED["learning_rate"]),
-            "betas": list(TRAINED["betas"]),
-        },
+        "trained": stored(TRAINED),
         "configurations": {name: [way, given] for name, (way, given) in CONFIGURATIONS.items()},
         "threads": torch.get_num_threads(),
     }

@@ -17,7 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from adaptation import FEATURES, SAMPLES, TRAINED, Pair, digits_to_letters, parameters, report, run_way
+from adaptation import (
+    FEATURES,
+    SAMPLES,
+    TRAINED,
+    Pair,
+    digits_to_letters,
+    parameters,
+    report,
+    run_way,
+    stored,
+)
 from stability import costs
 from study import RESULTS, run_cells
 from torch import Tensor
@@ -234,11 +244,7 @@ def main() -> None:
         "features": distance.features,
         "source": round(distance(pair.source), 2),
         "floor": round(distance.of_images(pair.pool.data), 2),
-        "trained": {
-            **TRAINED,
-            "learning_rate": list(TRAINED["learning_rate"]),
-            "betas": list(TRAINED["betas"]),
-        },
+        "trained": stored(TRAINED),
         "rates": list(RATES),
         "ranks": list(RANKS),
         "kept": list(KEPT),

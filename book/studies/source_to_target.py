@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from adaptation import FEATURES, SAMPLES, TRAINED, Pair, digits_to_letters, spread
+from adaptation import FEATURES, SAMPLES, TRAINED, Pair, digits_to_letters, spread, stored
 from study import RESULTS, run_cells
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize, softplus
@@ -267,13 +267,13 @@ def main() -> None:
         "features": FEATURES,
         "floor": round(study.distance.of_images(pool.data), 2),
         "source_distance": round(study.distance(study.pair.source), 2),
-        "trained": {name: list(v) if isinstance(v, tuple) else v for name, v in TRAINED.items()},
+        "trained": stored(TRAINED),
         "rates": RATES,
         "betas": list(OTHER_BETAS),
         "replay_weight": REPLAY_WEIGHT,
         "moments": {"source_steps": SOURCE_STEPS, "target_steps": MOMENT_STEPS},
         "mlp": MLP,
-        "mlp_source": {name: list(v) if isinstance(v, tuple) else v for name, v in MLP_SOURCE.items()},
+        "mlp_source": stored(MLP_SOURCE),
         "threads": torch.get_num_threads(),
     }
     found = run_cells(arguments.out, "book/studies/source_to_target.py", settings, names, study.compute)
