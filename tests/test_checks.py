@@ -12,6 +12,7 @@ import pytest
 import torch
 from answers import Answer
 from answers.image_gans import ema_reference, loss_raising, loss_reference, size_reference
+from torch import nn
 
 from tgan_lib.checks import CHECKS, CheckResult, check, image_gans
 
@@ -70,6 +71,11 @@ def unfinished(*arguments, **named):
 @pytest.mark.parametrize("stub", [empty, empty_and_decorated, unfinished, None, ..., lambda *a: None])
 def test_stubs_fail_plainly(exercise: str, stub: Any) -> None:
     assert check(exercise, stub).message == "not written yet."
+
+
+def test_what_torch_has_not_implemented_is_no_unwritten_answer() -> None:
+    message = check("upsampled_size", lambda *arguments: nn.Module()(1)).message
+    assert message.startswith("your function raised NotImplementedError")
 
 
 @pytest.mark.parametrize("exercise", ["upsampled_size", "discriminator_loss"])

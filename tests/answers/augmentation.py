@@ -165,6 +165,11 @@ def ada_proportional(p, real_logits, batch_size, images_to_one):
     return min(max(p + excess * 4 * batch_size / images_to_one, 0.0), 1.0)
 
 
+def ada_share_above_target(p, real_logits, batch_size, images_to_one):
+    direction = 1 if (real_logits > 0).float().mean() > 0.6 else -1
+    return min(max(p + direction * 4 * batch_size / images_to_one, 0.0), 1.0)
+
+
 def ada_only_up(p, real_logits, batch_size, images_to_one):
     return min(p + (real_logits.sign().mean().item() > 0.6) * 4 * batch_size / images_to_one, 1.0)
 
@@ -253,7 +258,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (ada(batch=False, every=1), "counts adjustments"),
         (ada(statistic=lambda x: x.mean()), "has no scale"),
         (ada(statistic=lambda x: x.mean().sign()), "sign of the mean"),
-        (ada(statistic=lambda x: (x > 0).float().mean()), "share of positive"),
+        (ada_share_above_target, "share of positive"),
         (ada(statistic=lambda x: x.sigmoid().mean()), "mean probability"),
         (ada(target=0.0), "target is 0 here"),
         (ada(target=-0.6), "wrong side"),

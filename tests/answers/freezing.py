@@ -61,6 +61,11 @@ def freeze_only_gradients(net, count):
     net[:count].requires_grad_(False)
 
 
+def freeze_an_attribute(net, count):
+    for module in net[:count]:
+        module.requires_grad = False
+
+
 def freeze_only_eval(net, count):
     net[:count].eval()
 
@@ -203,6 +208,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
     "freeze_first": [
         (freeze_only_gradients, "goes on moving its running mean"),
         (freeze_only_eval, "and no weight"),
+        (freeze_an_attribute, "that nothing reads"),
         (freeze_last, "*last* children"),
         (freeze_all, "everything is frozen"),
         (freeze_eval_everywhere, "whole network is in eval mode"),

@@ -151,6 +151,17 @@ def relations_cycle(h):
     )
 
 
+def relations_mask_in_the_sum(h):
+    cosine = cosines(h)
+    weights = cosine.exp() * (1 - torch.eye(len(h)))
+    return weights / weights.sum(1, keepdim=True)
+
+
+def relations_detached_lengths(h):
+    unit = h / h.detach().norm(dim=1, keepdim=True)
+    return off_diagonal(unit @ unit.T).softmax(1)
+
+
 def off_diagonal(m):
     n = len(m)
     return m[~torch.eye(n, dtype=torch.bool)].reshape(n, n - 1)
@@ -193,7 +204,9 @@ def divergence_half_detached(source, target):
 RIGHT: dict[str, list[Answer]] = {
     "l2sp_penalty": [l2sp_reference, l2sp_flat, l2sp_norms, l2sp_mse],
     "logistic_fisher": [fisher_reference, fisher_both_labels, fisher_autograd, fisher_hessian],
-    "anchor_relations": [relations_reference, relations_masked, relations_loop, relations_cycle],
+    "anchor_relations": [
+        relations_reference, relations_masked, relations_loop, relations_cycle, relations_mask_in_the_sum,
+    ],
     "relation_divergence": [
         divergence_reference, divergence_torch, divergence_distributions, divergence_entropies,
     ],
@@ -231,6 +244,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (fisher_with(lambda p, x: (p * (1 - p) * x) ** 2), "gradient of the probability"),
         (fisher_with(lambda p, x: p * (1 - p) * x), "x is not squared"),
         (fisher_with(lambda p, x: (p * (1 - p)).mean() * x**2), "taken apart"),
+        (fisher_with(lambda p, x: ((1 - p) ** 2 + p**2) * x**2), "both labels count alike"),
         (fisher_with(lambda p, x: p * (1 - p) * x**2, lambda t: t.mean(0).sqrt()), "a square root too many"),
         (fisher_with(lambda p, x: p * (1 - p) * x**2, lambda t: t.mean(1)), "one number for each input"),
         (fisher_with(lambda p, x: p * (1 - p) * x**2, torch.mean), "one number: F has one for each weight"),
@@ -259,6 +273,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda h: off_diagonal(cosines(h)), "these are the similarities"),
         (lambda h: (lambda c: c / c.sum(1, keepdim=True))(off_diagonal(cosines(h))), "divided by their sum"),
         (lambda h: relations_reference(h.detach()), "no gradient"),
+        (relations_detached_lengths, "the lengths perhaps"),
         (lambda h: relations_reference(h)[:, :2], "shape (4, 2)"),
         (lambda h: off_diagonal(5 * cosines(h)).softmax(1), "not the softmax of the cosines"),
         (lambda h: off_diagonal(cosines(h)).sigmoid(), "each should sum to 1"),
@@ -274,6 +289,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda s, t: -(s * t.log()).sum(1).mean(), "cross entropy"),
         (lambda s, t: (s - t).square().sum(1).mean(), "squared differences"),
         (lambda s, t: F.kl_div(t, s, reduction="batchmean"), "you gave it the shares"),
+        (lambda s, t: F.kl_div(s, t, reduction="batchmean"), "wants them in reverse"),
         (lambda s, t: (divergence_reference(s, t) + divergence_reference(t, s)) / 2, "symmetric mean"),
         (lambda s, t: divergence_reference(s, t) + divergence_reference(t, s), "sum of both directions"),
         (lambda s, t: (s / t).log().sum(1).mean(), "not weighted"),

@@ -145,6 +145,10 @@ def reach_interpolated(steps, curve, level):
     return None
 
 
+def reach_step_zero_lost(steps, curve, level):
+    return reach_reference(steps, curve, level) or None
+
+
 def reach_bisect(steps, curve, level):
     at = bisect_left([-c for c in curve], -level)
     return steps[at] if at < len(steps) else None
@@ -184,7 +188,7 @@ def adam_by_torch(gradient, m, v, t):
     return -weight.detach()
 
 
-def adam_with(b1=0.5, b2=0.9, power=2, root=True, correct_m=True, correct_v=True, inside=False):
+def adam_with(b1=0.5, b2=0.9, power=2, root=True, correct_m=True, correct_v=True, inside=False, epsilon=1e-8):
     """The reference with one thing changed."""
 
     def adam_step(gradient, m, v, t):
@@ -193,7 +197,7 @@ def adam_with(b1=0.5, b2=0.9, power=2, root=True, correct_m=True, correct_v=True
         v = v / (1 - b2**t) if correct_v else v
         if inside:
             return m / (v + 1e-8).sqrt()
-        return m / ((v.sqrt() if root else v) + 1e-8)
+        return m / ((v.sqrt() if root else v) + epsilon)
 
     return adam_step
 
@@ -260,6 +264,10 @@ def blend_without_buffers(source, target, t):
     return {k: v.lerp(target[k], t) for k, v in source.items() if "weight" in k}
 
 
+def blend_means_alone(source, target, t):
+    return {k: v if "var" in k else blend_reference(source, target, t)[k] for k, v in source.items()}
+
+
 def blend_in_place(source, target, t):
     for k, v in source.items():
         if v.is_floating_point():
@@ -306,6 +314,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda s, c, level: min(c) <= level, "not whether there is one"),
         (lambda s, c, level: [a for a, b in zip(s, c, strict=True) if b <= level], "one step, or None"),
         (reach_bisect, "readings [12.0, 30.0, 11.0]"),
+        (reach_step_zero_lost, "says None; 0 is right"),
     ],
     "adam_step": [
         (adam_with(correct_m=False, correct_v=False), "bias correction is missing"),
@@ -315,6 +324,8 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (adam_with(power=1), "not a number"),
         (lambda g, m, v, t: adam_reference(g, m, v**2, t), "and should be"),
         (adam_with(inside=True), "under the root"),
+        (adam_with(epsilon=0), "epsilon is missing"),
+        (lambda g, m, v, t: adam_reference(g, m, v, t + 1), "one step late"),
         (adam_with(b1=0.9, b2=0.5), "swapped"),
         (adam_with(b2=0.1), "the share of the old moment"),
         (lambda *a: -adam_reference(*a), "the sign is turned"),
@@ -331,6 +342,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (blend_lerp_all, "fails at a whole number"),
         (blend_weights_only, "blend the statistics too"),
         (blend_without_buffers, "the blend lacks 'num_batches_tracked'"),
+        (blend_means_alone, "the running variance is not"),
         (blend_in_place, "have changed"),
         (blend_sources_counts, "the nearer model's is 707"),
         (lambda a, b, t: blend_reference(a, b, 0.5), "at t = 0.25 the weights"),

@@ -191,7 +191,7 @@ def _check_places(got: Tensor, images: Tensor) -> None:
 # (p, logits, batch size, images to one): r is above or below the target of 0.6, p in the middle or near an end
 CONTROLLED: list[tuple[float, list[float], int, float]] = [
     (0.30, [2.0, 0.1, 3.0, 0.2, 1.0], 5, 1000.0),  # r = 1
-    (0.30, [2.0, -0.1, 3.0, -0.2, 1.0], 5, 1000.0),  # r = 0.2
+    (0.30, [2.0, -0.1, 3.0, -0.2, 1.0, 0.5, -0.3], 5, 1000.0),  # r = 1/7
     (0.30, [0.1, 0.2, 0.1, 0.3], 8, 2000.0),  # r = 1, mean 0.175
     (0.30, [9.0, 9.0, 9.0, -1.0], 16, 2000.0),  # r = 0.5, mean 6.5, three quarters positive
     (0.40, [9.0, -1.0, -1.0, -1.0], 8, 1500.0),  # r = -0.5, mean 1.5

@@ -62,6 +62,11 @@ def check_freeze_first(answer: Answer) -> str:
                 isinstance(returned, nn.Module) and returned is not net,
                 "a copy is frozen and returned; `net` itself, which training goes on with, is as it was.",
             )
+            wrong_if(
+                any("requires_grad" in vars(module) for module in net.modules()),
+                "a module's own `requires_grad` is a new attribute that nothing reads: set it on each parameter, or "
+                "call the module's requires_grad_(False).",
+            )
             raise Wrong(f"{NOT_WRITTEN}.")
         wrong_if(
             any(not torch.equal(before[name], tensor) for name, tensor in net.state_dict().items()),

@@ -147,6 +147,13 @@ def fisher_mistakes(w: Tensor, x: Tensor) -> list[tuple[Tensor, str]]:
         ),
         ((p * (1 - p) * x).mean(0), "x is not squared: the gradient has one x, its square has two."),
         ((p * (1 - p) * x.abs()).mean(0), "x is not squared: the gradient has one x, its square has two."),
+        *(
+            (
+                ((1 - p).square() + p.square()).mul(x.square()).mean(0) / n,
+                "both labels count alike: weigh each label's squared gradient by its probability, p or 1 - p.",
+            )
+            for n in (1, 2)
+        ),
         (right.sqrt(), "a square root too many: F is the mean square, not the root of it."),
         (right / 2, "a factor of one half is too much."),
         (-right, "the sign is turned: F is a mean of squares and never negative."),
@@ -291,6 +298,15 @@ def check_anchor_relations(answer: Answer) -> str:
         not found.requires_grad,
         "the shares are right, but no gradient flows back to the activations, and G must learn through them.",
     )
+    leaf = h.clone().requires_grad_()
+    cosine = normalize(leaf, dim=1) @ normalize(leaf, dim=1).T
+    shares = cosine.masked_fill(torch.eye(4, dtype=torch.bool), -torch.inf).softmax(1)
+    (wanted,) = torch.autograd.grad(shares.square().sum(), leaf)
+    (slope,) = torch.autograd.grad(found.square().sum(), given, allow_unused=True)
+    wrong_if(
+        slope is None or not close(slope, wanted),
+        "the shares are right, but their gradient is not: part of the way is detached, the lengths perhaps.",
+    )
     return "Each row is one sample's likeness to the others, and sums to 1."
 
 
@@ -329,6 +345,11 @@ def divergence_mistakes(kept: Tensor, now: Tensor) -> list[tuple[Tensor, str]]:
         (
             (kept * (kept.log() - now)).sum(1).mean(),
             "kl_div takes the *logarithm* of its first argument: you gave it the shares.",
+        ),
+        (
+            (now * (now.log() - kept)).sum(1).mean(),
+            "kl_div wants them in reverse, the target's first, and the *logarithm* of that one: kl_div(target.log(), "
+            "source, ...).",
         ),
         (
             (each + turned).mean() / 2,

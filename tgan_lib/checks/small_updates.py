@@ -82,6 +82,10 @@ def weight_mistakes(weight: Tensor, norm: nn.BatchNorm2d) -> list[tuple[Tensor, 
             "eps is left out: the norm divides by the root of variance plus eps.",
         ),
         (
+            times(norm.weight / (var.sqrt() + norm.eps)),
+            "eps is added after the root; the norm adds it to the variance and takes the root then.",
+        ),
+        (
             times(norm.weight / (var + norm.eps)),
             "the norm divides by the standard deviation; yours divides by the variance, the root is missing.",
         ),
@@ -115,6 +119,11 @@ def bias_mistakes(norm: nn.BatchNorm2d) -> list[tuple[Tensor, str]]:
         (
             norm.bias - mean,
             "the weight is right, but in the bias the mean is not scaled, and the norm subtracts it before it scales.",
+        ),
+        (
+            norm.bias - mean / (var + norm.eps).sqrt(),
+            "the weight is right, but in the bias the mean is divided by the standard deviation and not multiplied by "
+            "`norm.weight`.",
         ),
         (-scale * mean, "the weight is right, the bias forgets the norm's own shift, `norm.bias`."),
         (
@@ -213,6 +222,7 @@ def check_low_rank_forward(answer: Answer) -> str:
         not close(weight.detach(), before),
         "W itself has changed: it is frozen, so add B A to a copy, or apply the two parts one after the other.",
     )
+    wrong_if(weight.requires_grad, "W has been made to want gradients: it is frozen, and only A and B train.")
     with torch.no_grad():
         for value, message in forward_mistakes(x, before, a, b):
             wrong_if(close(got.detach(), value), message)

@@ -129,12 +129,12 @@ def _check_tensor(name: str, got: Tensor, target: Tensor) -> None:
 
 # --- steps_to_reach ---
 
-# (steps, curve, level, answer): falls and rises again; meets the level exactly; never; at once; between two readings.
+# (steps, curve, level, answer): falls and rises again; meets the level exactly; never; at step 0; between two readings.
 CURVES: list[tuple[list[int], list[float], float, int | None]] = [
     ([10, 25, 50, 100, 200], [90.0, 41.0, 30.0, 22.0, 35.0], 40.0, 50),
     ([10, 25, 50, 100, 200], [90.0, 60.0, 40.0, 22.0, 12.0], 40.0, 50),
     ([0, 3, 10, 30], [80.0, 70.0, 65.0, 61.0], 60.0, None),
-    ([5, 10, 20], [12.0, 30.0, 11.0], 20.0, 5),
+    ([0, 10, 20], [12.0, 30.0, 11.0], 20.0, 0),
     ([1, 2, 4, 8, 16, 32], [50.0, 19.0, 45.0, 18.0, 44.0, 17.0], 18.5, 8),
 ]
 
@@ -245,11 +245,13 @@ def adam_by(
     """Adam's step in units of the rate (Kingma and Ba 2015, algorithm 1); `wrong` names a mistake to make."""
     m = b1 * m + (1 - b1) * g
     v = b2 * v + (1 - b2) * g**2
-    t = t - 1 if wrong == "one early" else t
+    t = t + 1 if wrong == "one late" else t
     m_hat = m if wrong in ("no correction", "v alone") else m / (1 - b1**t)
     v_hat = v if wrong in ("no correction", "m alone") else v / (1 - b2**t)
     if wrong == "no root":
         return m_hat / (v_hat + EPSILON)
+    if wrong == "no epsilon":
+        return m_hat / v_hat.sqrt()
     return m_hat / ((v_hat + EPSILON).sqrt() if wrong == "inside" else v_hat.sqrt() + EPSILON)
 
 
@@ -312,6 +314,11 @@ ADAM_MISTAKES: list[tuple[dict[str, Any], str]] = [
         "epsilon is under the root, where 1e-8 counts as 1e-4: tiny gradients would hardly move their weights. Add it "
         "after the root.",
     ),
+    (
+        {"wrong": "no epsilon"},
+        "epsilon is missing below the line: a weight that has never had a gradient would be moved by 0 / 0.",
+    ),
+    ({"wrong": "one late"}, "the correction is one step late: `t` counts this step already."),
     ({"b1": BETA2, "b2": BETA1}, "the betas are swapped: beta1 = 0.5 is m's, beta2 = 0.9 is v's."),
     (
         {"b1": 1 - BETA1, "b2": 1 - BETA2},
@@ -346,11 +353,13 @@ def _pair() -> tuple[State, State]:
     source = {
         "weight": torch.tensor([[1.0, -2.0], [0.5, 3.0]]),
         "running_mean": torch.tensor([0.2, -0.4]),
+        "running_var": torch.tensor([1.0, 3.0]),
         "num_batches_tracked": torch.tensor(100),
     }
     target = {
         "weight": torch.tensor([[3.0, 2.0], [-1.5, 1.0]]),
         "running_mean": torch.tensor([1.2, 0.6]),
+        "running_var": torch.tensor([2.0, 0.5]),
         "num_batches_tracked": torch.tensor(707),
     }
     return source, target
@@ -413,6 +422,10 @@ def _check_blend(got: State, source: State, target: State, t: float) -> None:
     wrong_if(
         not close(mean, (1 - t) * source["running_mean"] + t * target["running_mean"]),
         f"at t = {t:g} the running mean is not (1 - t) source + t target.",
+    )
+    wrong_if(
+        not close(got["running_var"], (1 - t) * source["running_var"] + t * target["running_var"]),
+        f"at t = {t:g} the running variance is not (1 - t) source + t target.",
     )
     count = got["num_batches_tracked"]
     wrong_if(
