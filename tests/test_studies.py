@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from tgan_lib import stored
 from tgan_lib.machine import device_in_words
@@ -91,3 +94,63 @@ def lines(code: str) -> str:
     """Without blank lines and those that hold a docstring alone, which a chapter may leave out."""
     kept = [line.rstrip() for line in code.splitlines()]
     return "\n".join(line for line in kept if line and not line.strip().startswith('"""'))
+
+
+def test_costs_are_medians_of_what_was_measured_in_turns() -> None:
+    import stability
+
+    times = {"plain": iter([9.0, 2.0, 4.0, 10.0]), "other": iter([9.0, 3.0, 8.0, 20.0])}
+    found = stability.in_turns({name: lambda it=it: next(it) for name, it in times.items()}, rounds=3)
+    # the first round warms up; the ratios are 1.5, 2 and 2
+    assert found == {"plain": {"ms": 4.0, "relative": 1.0}, "other": {"ms": 8.0, "relative": 2.0}}
+
+
+def test_the_face_offs_settings_are_those_that_ended_nearest() -> None:
+    import face_off
+
+    def cells(way: str, own: Any) -> dict[str, dict[str, list[float]]]:
+        """Ends nearest with the third rate; was nearest on the way with the second."""
+        readings = ([50.0, 40.0], [5.0, 30.0], [50.0, 20.0], [50.0, 60.0])
+        names = [face_off.search_name(way, rate, own) for rate in face_off.RATES]
+        return {name: {"distance": r} for name, r in zip(names, readings, strict=True)}
+
+    found: dict[str, Any] = {"cells": {}}
+    for way in face_off.WAYS:
+        found["cells"] |= cells(way, face_off.OWN[way][1][0] if way in face_off.OWN else None)
+    found["cells"][face_off.search_name("l2sp", 3.0, 0.01)] = {"distance": [50.0, 10.0]}
+    chosen = face_off.choices(found)
+    assert chosen["fine_tune"] == {"rate": 3.0, "settings": {}}
+    assert chosen["low_rank"] == {"rate": 3.0, "settings": {"rank": 4}}
+    assert chosen["l2sp"] == {"rate": 3.0, "settings": {"weight": 0.01}}
+
+
+def test_samples_of_a_study_fill_their_own_row_of_its_picture(tmp_path: Path) -> None:
+    import face_off
+
+    path = tmp_path / "sheet.png"
+    for cell, shade in ((1, 255), (0, 100)):
+        face_off.store_samples(path, cell, 3, torch.full((16, 1, 4, 4), shade, dtype=torch.uint8))
+    sheet = np.asarray(Image.open(path))
+    assert sheet.shape == (12, 64)
+    assert [int(sheet[row * 4 : row * 4 + 4].mean()) for row in range(3)] == [102, 255, 0]  # in steps of 17
+
+
+def test_chapter_sixteens_study_holds_every_way_on_every_number_of_images() -> None:
+    found = stored.results("face_off")
+    s = found["settings"]
+    cells = {
+        f"{pair}, {n} images, {way} seed {seed}"
+        for pair in s["pairs"] for n in s["numbers"] for way in s["ways"] for seed in s["seeds"]
+    }  # fmt: skip
+    assert {cell for cell in found["cells"] if "images" in cell} == cells
+    assert set(found["cells"]["costs"]) == set(s["ways"])
+    assert stored.picture("face_off").shape == (len(cells) // len(s["seeds"]) * 28, 16 * 28)
+    for way in s["ways"]:
+        assert sum(cell.startswith(f"search {way} rate") for cell in found["cells"]) == (
+            6 if way in s["own"] else 4
+        )
+
+
+def test_an_unknown_picture_is_one_sentence() -> None:
+    with pytest.raises(ValueError, match="no stored picture named 'face_of'"):
+        stored.picture("face_of")

@@ -10,6 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from .errors import unknown_name
 
 FOLDER = Path(__file__).parent / "_results"  # a link to book/results; a copy in an installed library
@@ -22,3 +26,11 @@ def results(name: str) -> dict[str, Any]:
         raise unknown_name("stored study", name, known)
     found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())
     return found
+
+
+def picture(name: str) -> NDArray[np.uint8]:
+    """The picture that the study `name` stored beside its numbers: uint8 (H, W), or (H, W, 3) in colour."""
+    known = [path.stem for path in FOLDER.glob("*.png")]
+    if name not in known:
+        raise unknown_name("stored picture", name, known)
+    return np.asarray(Image.open(FOLDER / f"{name}.png"))

@@ -4,14 +4,16 @@
 
 Every way makes the same number of steps with the same batches. Two numbers of each were chosen beforehand, in runs
 of another seed on 100 images of the first pair, by the distance to the pool that the few images come from: its
-learning rate, out of three, and then its own number, out of three. All ways were given the same search. Each run is
-stored when it is done, and the script can be stopped and started again. Samples of the first seed are in a picture
-beside the numbers, a row for each way, number of images and pair.
+learning rate, out of four, and then its own number, out of three. All ways were given the same search. What a step
+of each costs is measured apart, in turns. Each run is stored when it is done, and the script can be stopped and
+started again. Samples of the first seed are in a picture beside the numbers, a row for each pair, number of images
+and way.
 """
 
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +32,17 @@ from adaptation import (
     stored,
 )
 from PIL import Image
+from stability import in_turns
 from study import RESULTS, run_cells
 
-from tgan_lib import Distance
-from tgan_lib.adapting import WAYS
+from tgan_lib import Distance, few_shot
+from tgan_lib.adapting import WAYS, adapt
 
 SEEDS = (0, 1, 2)
 NUMBERS = (10, 50, 100, 500)
 READINGS = 5
 SEARCH_SEED, SEARCH_N = 100, 100
-RATES = (0.3, 1.0, 3.0)  # times TRAINED's
+RATES = (0.3, 1.0, 3.0, 10.0)  # times TRAINED's
 # The number of its own that each way has, and the values tried; the first is tried with every rate.
 OWN: dict[str, tuple[str, tuple[Any, ...]]] = {
     "freeze_d": ("layers", (1, 2)),
@@ -98,13 +101,13 @@ def search_name(way: str, rate: float, own: Any) -> str:
 
 
 def choices(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Way -> the rate and the settings whose smallest distance was smallest, of those tried so far."""
+    """Way -> the rate and the settings that ended nearest, of those tried so far."""
     best: dict[str, dict[str, Any]] = {}
     for way in WAYS:
         name, values = OWN.get(way, ("", (None,)))
         tried = [(rate, own) for rate in RATES for own in values]
         scores = {
-            (rate, own): min(found["cells"][cell]["distance"])
+            (rate, own): found["cells"][cell]["distance"][-1]
             for rate, own in tried
             if (cell := search_name(way, rate, own)) in found["cells"]
         }
@@ -113,9 +116,26 @@ def choices(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return best
 
 
+def costs(pair: Pair, chosen: dict[str, dict[str, Any]], rounds: int = 5, steps: int = 10) -> dict[str, Any]:
+    """Milliseconds a step of each way, and as a multiple of plain fine-tuning's; see `stability.in_turns`."""
+    images = few_shot(pair.pool, 100, seed=0)
+
+    def milliseconds(way: str) -> float:
+        _, history = adapt(
+            pair.source, images, way, settings=chosen[way]["settings"], steps=steps, progress=False, **TRAINED
+        )
+        return float(1000 * history.notes["seconds"] / steps)
+
+    ways = sorted(WAYS, key=lambda way: way != "fine_tune")  # what the others are multiples of comes first
+    return in_turns({way: partial(milliseconds, way) for way in ways}, rounds)
+
+
 def store_samples(path: Path, cell: int, cells: int, samples: torch.Tensor) -> None:
-    """Put (16, 1, H, W) samples into row `cell` of the picture at `path`, which is made if there is none."""
-    row = samples[:, 0].permute(1, 0, 2).flatten(1).numpy()
+    """Put (16, 1, H, W) samples into row `cell` of the picture at `path`, which is made if there is none.
+
+    In 16 shades of grey, which halves the file.
+    """
+    row = samples[:, 0].permute(1, 0, 2).flatten(1).numpy() // 16 * 17
     sheet = (
         np.array(Image.open(path)) if path.exists() else np.zeros((cells * len(row), row.shape[1]), np.uint8)
     )
@@ -150,6 +170,18 @@ def main() -> None:
     order = [(pair, n, way) for pair in PAIRS for n in NUMBERS for way in WAYS]
 
     def compute(cell: str) -> dict[str, Any]:
+        if cell == "costs":
+            return costs(pairs["digits to letters"], chosen)
+        if (
+            cell == "starts"
+        ):  # where every run but those from scratch begins, and where images of the target are
+            return {
+                name: {
+                    "source": round(found_by(pairs[name].source), 2),
+                    "floor": round(found_by.of_images(pairs[name].pool.subset(range(500)).data), 2),
+                }
+                for name, found_by in distances.items()
+            }
         pair, n, way, seed = known[cell]
         distance = distances[pair]
         picked = chosen[way]
@@ -171,7 +203,7 @@ def main() -> None:
         for pair, n, way in order
         if arguments.pair in (None, pair)
     }
-    run_cells(arguments.out, "book/studies/face_off.py", settings, known, compute)
+    run_cells(arguments.out, "book/studies/face_off.py", settings, ["costs", "starts", *known], compute)
 
 
 if __name__ == "__main__":

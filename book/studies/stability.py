@@ -72,11 +72,20 @@ def costs(
 
     Medians over the rounds; a multiple is taken within a round, between runs that were neighbours in time.
     """
-    taken: dict[str, list[float]] = {name: [] for name in configurations}
+
+    def milliseconds(build: Callable[[], GAN], trained: dict[str, Any]) -> float:
+        history = train(build(), images, steps=steps, progress=False, **trained)
+        return float(1000 * history.notes["seconds"] / steps)
+
+    return in_turns({name: partial(milliseconds, *what) for name, what in configurations.items()}, rounds)
+
+
+def in_turns(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, dict[str, float]]:
+    """What each of `runs` returns, milliseconds, as `costs` gives it: all in turns, `rounds` times after a warm-up."""
+    taken: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds + 1):
-        for name, (build, trained) in configurations.items():
-            history = train(build(), images, steps=steps, progress=False, **trained)
-            taken[name].append(1000 * history.notes["seconds"] / steps)
+        for name, run in runs.items():
+            taken[name].append(run())
     first = next(iter(taken.values()))[1:]
     found = {}
     for name, times in taken.items():

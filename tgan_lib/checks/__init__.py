@@ -9,15 +9,19 @@ from __future__ import annotations
 from . import (
     augmentation,
     clinic,
+    cross_domain,
+    face_off,
     freezing,
     image_gans,
     loss_atlas,
     measuring,
+    pretrained_discriminators,
     remembering,
     saturation,
     small_updates,
     source_to_target,
     stability,
+    transfer_basics,
     two_player_game,
 )
 from .core import Check, CheckResult, judge
@@ -30,11 +34,15 @@ CHAPTERS = (
     stability,
     measuring,
     clinic,
+    transfer_basics,
     source_to_target,
+    cross_domain,
+    pretrained_discriminators,
     freezing,
     small_updates,
     remembering,
     augmentation,
+    face_off,
 )
 CHECKS: dict[str, Check] = {name: judged for chapter in CHAPTERS for name, judged in chapter.CHECKS.items()}
 
