@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import torch
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import kendalltau, rankdata, spearmanr
 from torch.nn.functional import interpolate
 from torchvision.transforms.functional import center_crop
 
@@ -39,6 +39,13 @@ def square_narrow(x):
     return x.narrow(2, (x.shape[2] - side + 1) // 2, side)
 
 
+def square_half_a_side_around_the_centre(image):
+    _, height, width = image.shape
+    side = min(height, width)
+    top, left = height // 2 - side // 2, width // 2 - side // 2
+    return image[..., top : top + side, left : left + side]
+
+
 def square_top_left(image):
     side = min(image.shape[1:])
     return image[:, :side, :side]
@@ -51,6 +58,14 @@ def square_bottom_right(image):
 
 def square_squashed(image):
     return interpolate(image[None], [min(image.shape[1:])] * 2, mode="bilinear")[0]
+
+
+def square_by_leaving_columns_out(image):
+    return interpolate(image[None], [min(image.shape[1:])] * 2)[0]
+
+
+def square_with_a_batch_axis(image):
+    return square_reference(image)[None]
 
 
 def square_of_the_longer_side(image):
@@ -105,6 +120,14 @@ def bytes_half_and_cut(x):
     return ((x.clamp(-1, 1) + 1) * 127.5 + 0.5).clamp(0, 255).to(torch.uint8)
 
 
+def bytes_half_down(x):
+    return ((x + 1) * 127.5 - 0.5).ceil().clamp(0, 255).to(torch.uint8)
+
+
+def bytes_128_added(x):
+    return x.mul(127.5).add(128).clamp(0, 255).to(torch.uint8)
+
+
 def bytes_cut(x):
     return ((x + 1) * 127.5).clamp(0, 255).to(torch.uint8)
 
@@ -127,6 +150,14 @@ def bytes_bins(x):
 
 def bytes_wrapped(x):
     return ((x + 1) * 127.5).round().to(torch.int64).remainder(256).to(torch.uint8)
+
+
+def bytes_upper_bound_only(x):
+    return ((x + 1) * 127.5).round().clamp(max=255).to(torch.int64).remainder(256).to(torch.uint8)
+
+
+def bytes_twice_too_light(x):
+    return ((x + 1) * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 def bytes_as_floats(x):
@@ -160,6 +191,14 @@ def gain_plain_python(before, after):
     return sum(math.log2(a / b) for a, b in zip(before.tolist(), after.tolist(), strict=True)) / len(before)
 
 
+def gain_by_numpy(s, t):
+    return np.mean(np.log(s.numpy() / t.numpy())) / np.log(2)
+
+
+def gain_of_the_geometric_mean(scratch, transferred):
+    return (scratch / transferred).log().mean().exp().log2()
+
+
 def gain_turned(scratch, transferred):
     return torch.log2(transferred / scratch).mean()
 
@@ -174,6 +213,18 @@ def gain_of_means(scratch, transferred):
 
 def gain_mean_ratio_first(scratch, transferred):
     return (scratch / transferred).mean().log2()
+
+
+def gain_mean_inverse_ratio_first(scratch, transferred):
+    return -(transferred / scratch).mean().log2()
+
+
+def gain_without_sign(scratch, transferred):
+    return (scratch / transferred).log2().abs().mean()
+
+
+def gain_median(scratch, transferred):
+    return (scratch / transferred).log2().median()
 
 
 def gain_ratio(scratch, transferred):
@@ -229,6 +280,15 @@ def rank_plain_python(x, y):
     return top / math.sqrt(sum((i - p) ** 2 for i in a) * sum((j - q) ** 2 for j in b))
 
 
+def rank_by_signs(x, y):
+    a, b = (torch.sign(v[:, None] - v).sum(1) for v in (x, y))
+    return torch.nn.functional.cosine_similarity(a, b, dim=0)
+
+
+def rank_from_the_top(x, y):
+    return np.corrcoef(rankdata(-x), rankdata(-y))[1, 0]
+
+
 def rank_pearson(x, y):
     return torch.corrcoef(torch.stack([x, y]))[0, 1]
 
@@ -246,6 +306,10 @@ def rank_lowest_place(x, y):
     return np.corrcoef(rankdata(x, "min"), rankdata(y, "min"))[0, 1]
 
 
+def rank_highest_place(x, y):
+    return np.corrcoef(rankdata(x, "max"), rankdata(y, "max"))[0, 1]
+
+
 def rank_dense(x, y):
     return np.corrcoef(rankdata(x, "dense"), rankdata(y, "dense"))[0, 1]
 
@@ -261,6 +325,24 @@ def rank_kendall(x, y):
     return sum(((x[i] - x[j]).sign() * (y[i] - y[j]).sign()).item() for i in range(n) for j in range(i)) / (
         n * (n - 1) / 2
     )
+
+
+def rank_kendall_by_scipy(x, y):
+    return kendalltau(x, y).statistic
+
+
+def rank_uncentred(x, y):
+    a, b = rankdata(x), rankdata(y)
+    return (a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum())
+
+
+def rank_two_divisors(x, y):
+    a, b = (torch.as_tensor(rankdata(v)) for v in (x, y))
+    return ((a - a.mean()) * (b - b.mean())).mean() / (a.std() * b.std())
+
+
+def rank_without_sign(x, y):
+    return abs(spearmanr(x, y).statistic)
 
 
 def rank_covariance(x, y):
@@ -282,16 +364,39 @@ RIGHT: dict[str, list[Answer]] = {
         square_by_torchvision,
         square_by_cutting_both_ends,
         square_narrow,
+        square_half_a_side_around_the_centre,
     ],
-    "to_bytes": [bytes_reference, bytes_clamp_first, bytes_numpy, bytes_half_and_cut],
-    "log_gain": [gain_reference, gain_differences, gain_plain_python],
-    "rank_correlation": [rank_reference, rank_scipy, rank_by_rankdata, rank_plain_python],
+    "to_bytes": [
+        bytes_reference,
+        bytes_clamp_first,
+        bytes_numpy,
+        bytes_half_and_cut,
+        bytes_half_down,
+        bytes_128_added,
+    ],
+    "log_gain": [
+        gain_reference,
+        gain_differences,
+        gain_plain_python,
+        gain_by_numpy,
+        gain_of_the_geometric_mean,
+    ],
+    "rank_correlation": [
+        rank_reference,
+        rank_scipy,
+        rank_by_rankdata,
+        rank_plain_python,
+        rank_by_signs,
+        rank_from_the_top,
+    ],
 }
 WRONG: dict[str, list[tuple[Answer, str]]] = {
     "middle_square": [
         (square_top_left, "top left corner"),
         (square_bottom_right, "bottom right corner"),
         (square_squashed, "squashed or stretched"),
+        (square_by_leaving_columns_out, "left out in between"),
+        (square_with_a_batch_axis, "4 axes"),
         (square_of_the_longer_side, "the longer side"),
         (square_unchanged, "is no square"),
         (square_of_first_axes, "is not to be cropped"),
@@ -306,6 +411,8 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (bytes_128, "256 steps"),
         (bytes_bins, "bins of 1/128"),
         (bytes_wrapped, "256 is 0 again"),
+        (bytes_upper_bound_only, "-1.3, -1.004, 1.004, 1.3 lie outside and become 218"),
+        (bytes_twice_too_light, "the light half"),
         (bytes_as_floats, "torch.uint8"),
         (bytes_stretched, "stretched over all of it"),
         (bytes_in_place, "in place"),
@@ -317,6 +424,9 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (gain_decimal, "base 10"),
         (gain_of_means, "the seed with the largest decides"),
         (gain_mean_ratio_first, "then make a gain"),
+        (gain_mean_inverse_ratio_first, "favours the seeds"),
+        (gain_without_sign, "the sign is lost"),
+        (gain_median, "2 is right"),
         (gain_ratio, "mean ratio"),
         (gain_difference, "a difference of distances"),
         (gain_share, "the share that was saved"),
@@ -328,9 +438,14 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (rank_argsort, "argsort of the argsort"),
         (rank_argsort_twice, "equal values got different ranks"),
         (rank_lowest_place, "the lowest of their places"),
+        (rank_highest_place, "the highest of their places"),
         (rank_dense, "dense ranks"),
         (rank_squared_differences, "holds without ties only"),
         (rank_kendall, "Kendall"),
+        (rank_kendall_by_scipy, "its form for ties"),
+        (rank_uncentred, "the mean rank"),
+        (rank_two_divisors, "n - 1"),
+        (rank_without_sign, "the sign is lost"),
         (rank_covariance, "covariance of the ranks"),
         (rank_turned, "the sign is turned"),
         (rank_matrix, "more than one number"),

@@ -32,6 +32,12 @@ def features_functional(net, x):
     return functional_call(net, {name: p.detach() for name, p in net.named_parameters()}, x)
 
 
+def features_then_awake_again(network, images):
+    found = features_reference(network, images)
+    network.train().requires_grad_(True)
+    return found
+
+
 def features_one_by_one(network, images):
     network.train(False)
     for p in network.parameters():
@@ -44,6 +50,10 @@ def features_one_by_one(network, images):
 def features_no_grad(network, images):
     with torch.no_grad():
         return network.eval()(images)
+
+
+def features_open_too_late(network, images):
+    return features_no_grad(network, images).requires_grad_()
 
 
 def features_of_detached(network, images):
@@ -160,7 +170,13 @@ def flattery_numpy(a_by_own, b_by_own, a_by_other, b_by_other):
 
 
 RIGHT: dict[str, list[Answer]] = {
-    "frozen_features": [features_reference, features_of_a_copy, features_functional, features_one_by_one],
+    "frozen_features": [
+        features_reference,
+        features_of_a_copy,
+        features_functional,
+        features_then_awake_again,
+        features_one_by_one,
+    ],
     "multi_scale_logit": [logit_reference, logit_by_loop, logit_by_pooling, logit_by_einsum],
     "equal_cost_steps": [steps_reference, steps_numpy, steps_sorted, steps_by_floor_division],
     "flattery": [flattery_reference, flattery_of_products, flattery_torch, flattery_numpy],
@@ -169,6 +185,7 @@ RIGHT: dict[str, list[Answer]] = {
 WRONG: dict[str, list[tuple[Answer, str]]] = {
     "frozen_features": [
         (features_no_grad, "the way back is cut"),
+        (features_open_too_late, "it ends in them"),
         (features_of_detached, "the wrong way round"),
         (features_awake, "requires_grad_(False)"),
         (features_as_they_come, "nothing is frozen yet"),
@@ -185,12 +202,15 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda m, h: joined(m, h).sum(1), "positions and heads are summed"),
         (lambda m, h: of_each(m, h, lambda x: x.sum(1)).mean(0), "positions are summed"),
         (lambda m, h: of_each(m, h, lambda x: x.amax(1)).mean(0), "one odd patch"),
+        (lambda m, h: of_each(m, h, lambda x: x.mean(1)).mean(1), "shape (3,); one for each image"),
+        (lambda m, h: of_each(m, h, lambda x: x.mean(1)).amax(0), "the largest vote"),
+        (lambda m, h: of_each(m, h, lambda x: x.mean(1)).amin(0), "the smallest vote"),
         (lambda m, h: h[-1](m[-1]).mean((1, 2, 3)), "only the last head"),
         (lambda m, h: h[0](m[0]).mean((1, 2, 3)), "only the first head"),
         (lambda m, h: logit_reference(m, h).sigmoid(), "a sigmoid has been applied"),
         (lambda m, h: of_each(m, h, lambda x: x.sigmoid().mean(1)).mean(0), "probabilities were averaged"),
         (lambda m, h: logit_reference(m, h).mean(), "for the whole batch"),
-        (lambda m, h: logit_reference(m, h)[:, None], "shape (3, 1)"),
+        (lambda m, h: logit_reference(m, h)[:, None], "shape (4, 1)"),
         (lambda m, h: list(of_each(m, h, lambda x: x.mean(1))), "returns 3 things"),
         (lambda m, h: logit_reference(m, h).detach(), "no gradient reaches the maps"),
         (lambda m, h: -logit_reference(m, h), "it should be"),
@@ -200,6 +220,8 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda s, t, k: int(s / statistics.mean(t[1:]) * k), "that is the mean: one round"),
         (lambda s, t, k: int(s / statistics.mean(t) * k), "the mean of all rounds"),
         (lambda s, t, k: int(s / min(t[1:]) * k), "the quickest round"),
+        (lambda s, t, k: int(s / torch.tensor(t[1:]).median().item() * k), "as torch.median does"),
+        (lambda s, t, k: int(s / statistics.median(t[1:])) * k, "whole rounds were counted"),
         (lambda s, t, k: int(s / statistics.median(t[1:])), "a round has several steps"),
         (lambda s, t, k: int(s / (statistics.median(t[1:]) * k)), "here it was multiplied"),
         (lambda s, t, k: s * statistics.median(t[1:]) / k, "seconds times cost"),
@@ -211,6 +233,8 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
     ],
     "flattery": [
         (lambda aa, ba, ab, bb: (ba - aa) - (bb - ab), "compare ratios"),
+        (lambda aa, ba, ab, bb: ba / aa - bb / ab, "the two leads were subtracted"),
+        (lambda aa, ba, ab, bb: (ba / aa) / (bb / ab) - 1, "the ratio less 1"),
         (lambda aa, ba, ab, bb: (ba / aa) / (bb / ab), "take its logarithm"),
         (lambda *d: -flattery_reference(*d), "the sign is turned"),
         (lambda *d: flattery_reference(*d) / math.log(2), "base 2"),

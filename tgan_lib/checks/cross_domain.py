@@ -22,8 +22,8 @@ SHAPES = ((3, 4, 10), (1, 9, 5), (3, 6, 6), (1, 7, 4), (3, 2, 9))  # wide, tall,
 
 
 def ramp(channels: int, height: int, width: int) -> Tensor:
-    """An image in which no two numbers are equal."""
-    return torch.arange(float(channels * height * width)).reshape(channels, height, width)
+    """An image in which no two numbers are equal, and no mean of neighbours is a number of it: the squares."""
+    return torch.arange(float(channels * height * width)).square().reshape(channels, height, width)
 
 
 def check_middle_square(answer: Answer) -> str:
@@ -46,7 +46,11 @@ def _check_square(got: Tensor, image: Tensor) -> None:
     channels, height, width = image.shape
     side = min(height, width)
     wrong_if(
-        got.ndim != 3 or got.shape[0] != channels or (got.shape[2] == width > side and got.shape[1] < height),
+        got.ndim != 3,
+        f"the result has {got.ndim} axes, of lengths {tuple(got.shape)}; an image has three, (C, side, side).",
+    )
+    wrong_if(
+        got.shape[0] != channels or (got.shape[2] == width > side and got.shape[1] < height),
         f"the result has shape {tuple(got.shape)} for an image of shape {tuple(image.shape)}: the first axis holds "
         "the channels and is not to be cropped.",
     )
@@ -86,6 +90,13 @@ def _check_square(got: Tensor, image: Tensor) -> None:
         "of things. Cut, and resize nothing.",
     )
     wrong_if(
+        torch.equal(
+            got, image[:, torch.arange(side) * height // side][:, :, torch.arange(side) * width // side]
+        ),
+        "rows or columns were left out in between, which squashes the picture: cut off both ends, and keep all that "
+        "lies between them.",
+    )
+    wrong_if(
         torch.equal(got.flatten().sort().values, middle[0].flatten().sort().values),
         "the right pixels, in another order: something was flipped or transposed.",
     )
@@ -97,8 +108,8 @@ def _check_square(got: Tensor, image: Tensor) -> None:
 
 # --- to_bytes ---
 
-# Floats whose right byte no two of the mistakes below share.
-FLOATS = torch.tensor([-1.0, -0.9969, -0.5, 0.0, 0.001, 0.25, 0.499, 0.77, 0.9969, 1.0])
+# Floats whose right bytes no two of the mistakes below share. None lies half way: there two bytes are the nearest.
+FLOATS = torch.tensor([-1.0, -0.9969, -0.5, 0.001, 0.25, 0.499, 0.77, 0.9969, 1.0])
 OUTSIDE = torch.tensor([-1.3, -1.004, 1.004, 1.3])
 
 
@@ -136,9 +147,8 @@ BYTE_MISTAKES: list[tuple[Callable[[Tensor], Tensor], str]] = [
         "the result runs from 0 to 1: bytes run to 255.",
     ),
     (
-        lambda x: ((x - x.min()) / (x.max() - x.min()) * 255).floor(),
-        "the image's own darkest and lightest values were stretched to 0 and 255, and the numbers cut off: the range "
-        "is -1 to 1 for every image.",
+        lambda x: ((x + 1) * 255).round().clamp(0, 255),
+        "1 was added, but the range from 0 to 2 was multiplied by 255: the light half of the range has become white.",
     ),
 ]
 
@@ -184,7 +194,8 @@ def _check_outside(answer: Answer) -> None:
     )
     wrong_if(
         not torch.equal(got, right),
-        f"{OUTSIDE.tolist()} lie outside and become {got.tolist()}; each should go to its nearer end, 0 or 255.",
+        f"{', '.join(f'{x:g}' for x in OUTSIDE.tolist())} lie outside and become "
+        f"{', '.join(map(str, got.tolist()))}; each should go to its nearer end, 0 or 255.",
     )
 
 
@@ -226,6 +237,15 @@ GAIN_MISTAKES: list[tuple[Callable[[Tensor, Tensor], Tensor], str]] = [
         "of each seed first.",
     ),
     (
+        lambda s, t: -(t / s).mean().log2(),
+        "the ratios were averaged before the logarithm was taken, which favours the seeds with a small ratio. Take "
+        "the logarithm of each seed first.",
+    ),
+    (
+        lambda s, t: (s / t).log2().abs().mean(),
+        "the sign is lost: a seed whose distance was doubled counts -1, not 1.",
+    ),
+    (
         lambda s, t: (s / t).mean(),
         "this is the mean ratio; no gain should be 0, and twice as good as far from it as twice as bad: a logarithm.",
     ),
@@ -259,9 +279,10 @@ def check_log_gain(answer: Answer) -> str:
     for mistake, message in GAIN_MISTAKES:
         like = torch.stack([mistake(_numbers(s), _numbers(t)) for s, t, _ in GAINS])
         wrong_if(close(made, like), message)
-    (scratch, transferred, gain), seen = GAINS[0], got[0]
+    place = next(i for i in range(len(GAINS)) if not close(made[i], right[i]))
+    scratch, transferred, gain = GAINS[place]
     raise Wrong(
-        f"for {scratch} from scratch and {transferred} transferred it is {seen:.4g}; {gain:g} is right."
+        f"for {scratch} from scratch and {transferred} transferred it is {got[place]:.4g}; {gain:.4g} is right."
     )
 
 
@@ -303,6 +324,10 @@ def _lowest(v: Tensor) -> Tensor:
     return (v[:, None] > v).sum(1).double()
 
 
+def _highest(v: Tensor) -> Tensor:
+    return (v[:, None] >= v).sum(1).double()
+
+
 def _dense(v: Tensor) -> Tensor:
     return v.unique(return_inverse=True)[1].double()
 
@@ -323,6 +348,15 @@ def _kendall(x: Tensor, y: Tensor) -> Tensor:
     return signs.mean()
 
 
+def _kendall_b(x: Tensor, y: Tensor) -> Tensor:
+    a, b = (x[:, None] - x).sign(), (y[:, None] - y).sign()
+    return (a * b).sum() / (a.square().sum() * b.square().sum()).sqrt()
+
+
+def _uncentred(x: Tensor, y: Tensor) -> Tensor:
+    return (x * y).sum() / (x.square().sum() * y.square().sum()).sqrt()
+
+
 RANK_MISTAKES: list[tuple[Callable[[Tensor, Tensor], Tensor], str]] = [
     (_pearson, "this is the correlation of the values themselves: put ranks in their place first."),
     (
@@ -336,7 +370,11 @@ RANK_MISTAKES: list[tuple[Callable[[Tensor, Tensor], Tensor], str]] = [
     ),
     (
         lambda x, y: _pearson(_lowest(x), _lowest(y)),
-        "equal values share the lowest of their places (or the highest): let them share the mean.",
+        "equal values share the lowest of their places: let them share the mean.",
+    ),
+    (
+        lambda x, y: _pearson(_highest(x), _highest(y)),
+        "equal values share the highest of their places: let them share the mean.",
     ),
     (
         lambda x, y: _pearson(_dense(x), _dense(y)),
@@ -349,6 +387,22 @@ RANK_MISTAKES: list[tuple[Callable[[Tensor, Tensor], Tensor], str]] = [
         "ranks.",
     ),
     (_kendall, "this counts pairs that agree (Kendall's); Spearman's is the correlation of the ranks."),
+    (
+        _kendall_b,
+        "this counts pairs that agree (Kendall's, its form for ties); Spearman's is the correlation of the ranks.",
+    ),
+    (
+        lambda x, y: _uncentred(_mean_ranks(x), _mean_ranks(y)),
+        "the mean rank has not been taken off: positive numbers alone always seem to go together.",
+    ),
+    (
+        lambda x, y: _pearson(_mean_ranks(x), _mean_ranks(y)) * (len(x) - 1) / len(x),
+        "the covariance was divided by n, the standard deviations by n - 1 (`std` does that): take the same for both.",
+    ),
+    (
+        lambda x, y: _pearson(_mean_ranks(x), _mean_ranks(y)).abs(),
+        "the sign is lost: where one list falls as the other rises, the correlation is negative.",
+    ),
     (
         lambda x, y: (
             (_mean_ranks(x) - _mean_ranks(x).mean()) * (_mean_ranks(y) - _mean_ranks(y).mean())

@@ -84,6 +84,11 @@ def check_frozen_features(answer: Answer) -> str:
         "the wrong way round: the weights get a gradient and the images none. `images` must not be detached.",
     )
     wrong_if(
+        not reaches_images and got.requires_grad and got.grad_fn is None,
+        "features that were cut off have been told to want a gradient; it ends in them and never reaches the images. "
+        "Freeze the weights and let the gradient pass through them.",
+    )
+    wrong_if(
         not reaches_images,
         "no gradient reaches the images, so G would learn nothing: under torch.no_grad(), or after detach(), the way "
         "back is cut. Freeze the weights and let the gradient pass through them.",
@@ -109,9 +114,9 @@ def _gradient(images: Tensor) -> Tensor:
 
 
 def _scales() -> tuple[list[Tensor], list[nn.Module]]:
-    """Maps (3, c, s, s) of three sizes, largest first, and heads that turn each into a map of logits."""
+    """Maps (4, c, s, s) of three sizes, largest first, and heads that turn each into a map of logits."""
     rng = torch.Generator().manual_seed(0)
-    maps = [torch.randn(3, c, s, s, generator=rng) for c, s in ((2, 6), (3, 4), (4, 1))]
+    maps = [torch.randn(4, c, s, s, generator=rng) for c, s in ((2, 6), (3, 4), (4, 1))]
     heads: list[nn.Module] = []
     for part in maps:
         head = nn.Conv2d(part.shape[1], 1, 1)
@@ -143,7 +148,7 @@ def check_multi_scale_logit(answer: Answer) -> str:
         "one number came back for the whole batch: D gives a logit for each image, so keep the first axis.",
     )
     wrong_if(
-        tuple(got.shape) != (3,),
+        got.shape != right.shape,
         f"the logits have shape {tuple(got.shape)}; one for each image, {tuple(right.shape)}, is wanted.",
     )
     joined = torch.cat(each, 1)
@@ -155,6 +160,8 @@ def check_multi_scale_logit(answer: Answer) -> str:
         ),
         (means.sum(0), "the heads are summed; take their average, or the logit grows with their number."),
         (joined.sum(1), "positions and heads are summed; average over the positions, then over the heads."),
+        (means.amax(0), "the largest vote was taken; every head counts alike: average over the heads."),
+        (means.amin(0), "the smallest vote was taken; every head counts alike: average over the heads."),
         (
             torch.stack([logits.sum(1) for logits in each]).mean(0),
             "positions are summed: a larger map then shouts louder. Average over positions.",
@@ -220,6 +227,15 @@ COST_MISTAKES: list[tuple[Callable[[float, list[float], int], float], str]] = [
         "that is the quickest round; a run meets the others too. Take the median.",
     ),
     (
+        lambda s, t, k: s / sorted(t[1:])[(len(t) - 2) // 2] * k,
+        "of an even number of rounds the lower of the two in the middle was taken, as torch.median does; the median "
+        "is their mean.",
+    ),
+    (
+        lambda s, t, k: s // _median(t[1:]) * k,
+        "whole rounds were counted; a run may end within a round. Round the steps down, not the rounds.",
+    ),
+    (
         lambda s, t, k: s / _median(t[1:]),
         "that is how many *rounds* fit into the time; a round has several steps.",
     ),
@@ -281,6 +297,15 @@ FLATTERY_MISTAKES: list[tuple[Callable[[float, float, float, float], float], str
     (
         lambda aw, bw, ao, bo: (bw - aw) - (bo - ao),
         "distances of two networks were subtracted; they have other units, so compare ratios.",
+    ),
+    (
+        lambda aw, bw, ao, bo: bw / aw - bo / ao,
+        "the two leads were subtracted; how many *times* larger one is, is their ratio, and its logarithm is wanted.",
+    ),
+    (
+        lambda aw, bw, ao, bo: (bw / aw) / (bo / ao) - 1,
+        "the ratio less 1 is 0 at the right place, but a lead of twice and one of half are not opposites in it; take "
+        "the logarithm.",
     ),
     (
         lambda aw, bw, ao, bo: (bw / aw) / (bo / ao),
