@@ -31,6 +31,10 @@ def groups_by_tensor(layers, learning_rate, divisor):
     ]
 
 
+def groups_with_names(parts, rate, factor):
+    return [{"params": p.named_parameters(), "lr": rate / factor**k} for k, p in enumerate(parts[::-1])]
+
+
 def groups_as_an_optimiser(parts, rate, factor):
     return torch.optim.SGD(groups_from_the_head(parts, rate, factor), lr=rate, momentum=0.9)
 
@@ -208,7 +212,7 @@ def input_in_place(images, mean, std):
 
 RIGHT: dict[str, list[Answer]] = {
     "discriminative_groups": [
-        groups_reference, groups_from_the_head, groups_by_tensor, groups_as_an_optimiser,
+        groups_reference, groups_from_the_head, groups_by_tensor, groups_with_names, groups_as_an_optimiser,
     ],
     "l2sp_with_head": [head_reference, head_one_sum, head_by_norms, head_by_zero_start],
     "imagenet_input": [input_reference, input_view, input_by_channel, input_last_axis, input_as_norm],
@@ -231,6 +235,9 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (groups_twice, "in two groups"),
         (groups_of_modules, "part.parameters()"),
         (groups_named_rate, "has no 'lr'"),
+        (lambda parts, rate, factor: [{"params": part, "lr": rate} for part in parts], "'params' is 'Linear'"),
+        (lambda parts, rate, factor: [{"params": part.parameters, "lr": rate} for part in parts], "is 'method'"),
+        (lambda parts, rate, factor: [{"params": p.parameters(), "lr": [rate]} for p in parts], "'lr' is 'list'"),
         (lambda parts, rate, factor: [rate / factor**i for i in range(len(parts))], "holds no dictionaries"),
         (lambda parts, rate, factor: {"lr": rate}, "a list of dictionaries"),
     ],

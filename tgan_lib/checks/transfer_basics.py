@@ -5,7 +5,7 @@ A mistake is recognised by computing what that mistake would give.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -95,8 +95,18 @@ def _rates(groups: Any, parts: list[nn.Module]) -> list[float]:
         wrong_if(bool(missing), f"a group has no {key!r}: an optimiser takes the keys 'params' and 'lr'.")
     held: dict[int, float] = {}
     for group in groups:
-        params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
-        for p in params:
+        params, rate = group["params"], group["lr"]
+        wrong_if(
+            not isinstance(params, Iterable),
+            f"'params' is {type(params).__name__!r}; it takes the parameters: part.parameters().",
+        )
+        wrong_if(
+            not isinstance(rate, (int, float, Tensor)),
+            f"'lr' is {type(rate).__name__!r}; it takes a number, the part's rate.",
+        )
+        for p in [params] if isinstance(params, Tensor) else list(params):
+            if isinstance(p, tuple) and len(p) == 2:  # a name and a parameter, which optimisers take too
+                p = p[1]
             wrong_if(
                 not isinstance(p, Tensor),
                 f"'params' holds {type(p).__name__!r} objects; it takes the parameters: part.parameters().",
@@ -104,7 +114,7 @@ def _rates(groups: Any, parts: list[nn.Module]) -> list[float]:
             wrong_if(
                 id(p) in held, "a parameter is in two groups, which no optimiser takes: one group a part."
             )
-            held[id(p)] = float(group["lr"])
+            held[id(p)] = float(rate)
     rates = []
     for place, part in enumerate(parts, 1):
         found = [held.get(id(p)) for p in part.parameters()]
