@@ -4,10 +4,9 @@
 
 Every way makes the same number of steps with the same batches. Two numbers of each were chosen beforehand, in runs
 of another seed on 100 images of the first pair, by the distance to the pool that the few images come from: its
-learning rate, out of four, and then its own number, if it has one, out of two or three. What a step
-of each costs is measured apart, in turns. Each run is stored when it is done, and the script can be stopped and
-started again. Samples of the first seed are in a picture beside the numbers, a row for each pair, number of images
-and way.
+learning rate, out of four, and then its own number, if it has one, out of two or three. What a step of each costs
+is measured apart, in turns. Each run is stored when it is done, and the script can be stopped and started again.
+Samples of the first seed are in a picture beside the numbers, a row for each pair, number of images and way.
 """
 
 from __future__ import annotations

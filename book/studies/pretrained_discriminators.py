@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from adaptation import stored
 from study import RESULTS, run_cells
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -30,6 +31,7 @@ from torch.nn.functional import cross_entropy
 from tgan_lib import GAN, data, few_shot, train, zoo
 from tgan_lib.coverage import prdc
 from tgan_lib.features import DigitNet, FeatureNet, extract, load_features
+from tgan_lib.fine_tuning import accuracy
 from tgan_lib.metrics import frechet_between, moments, speckle
 from tgan_lib.networks import ProjectedDiscriminator
 from tgan_lib.networks.dcgan import dcgan_encoder
@@ -97,16 +99,6 @@ def labelled_training(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-
-
-@torch.no_grad()
-def accuracy(net: nn.Module, images: data.Images) -> float:
-    """The share of images that `net` names rightly."""
-    right = [
-        net(images.batch(part)).argmax(1) == images.labels[part]
-        for part in torch.arange(len(images)).split(500)
-    ]
-    return float(torch.cat(right).float().mean())
 
 
 def encoder(width: int, outputs: int, seed: int) -> nn.Sequential:
@@ -207,9 +199,21 @@ class Study:
             "floor": {name: rounded(judge.distance(train_set.data)) for name, judge in self.judges.items()},
             "specks": round(speckle(self.real.data), 3),
             "accuracy": {
-                "letters": round(accuracy(self.nets["letters"], self.held_out_letters), 4),
-                "digits first": round(accuracy(self.classifiers["digits first"], self.real), 4),
-                "letters first": round(accuracy(self.classifiers["letters first"], self.held_out_letters), 4),
+                "letters": round(
+                    accuracy(self.nets["letters"], self.held_out_letters.data, self.held_out_letters.labels),
+                    4,
+                ),
+                "digits first": round(
+                    accuracy(self.classifiers["digits first"], self.real.data, self.real.labels), 4
+                ),
+                "letters first": round(
+                    accuracy(
+                        self.classifiers["letters first"],
+                        self.held_out_letters.data,
+                        self.held_out_letters.labels,
+                    ),
+                    4,
+                ),
             },
         }
 
@@ -273,7 +277,7 @@ class Study:
             labelled_training(
                 net, images, **(LABELLED | {"steps": LABELLED["steps"] // self.short}), seed=seed
             )
-            found[str(n)] = round(accuracy(net, self.real), 4)
+            found[str(n)] = round(accuracy(net, self.real.data, self.real.labels), 4)
         return {"accuracy": found}
 
     def names(self) -> list[str]:
@@ -320,10 +324,10 @@ def main() -> None:
         "labelled": LABELLED,
         "source": "omniglot-dcgan",
         "taps": list(TAPS),
-        "scratch_rates": {name: list(rates) for name, rates in SCRATCH_RATES.items()},
-        "shared": SHARED | {"betas": list(SHARED["betas"])},
-        "plain": PLAIN | {"learning_rate": list(PLAIN["learning_rate"])},
-        "projected": PROJECTED | {"learning_rate": list(PROJECTED["learning_rate"])},
+        "scratch_rates": stored(SCRATCH_RATES),
+        "shared": stored(SHARED),
+        "plain": stored(PLAIN),
+        "projected": stored(PROJECTED),
         "letters": {"images": len(study.letters), "classes": int(study.letters.labels.max()) + 1},
         "letter_steps": LETTER_STEPS,
         "classifier_steps": CLASSIFIER_STEPS,

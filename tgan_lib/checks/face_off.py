@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from .core import NOT_WRITTEN, Check, Raised, Wrong, call, wrong_if
+from .core import NOT_WRITTEN, Check, Raised, Wrong, call, number, wrong_if
 
 Answer = Callable[..., Any]
 Point = tuple[float, float]
@@ -23,10 +23,7 @@ def _number(value: Any, what: str) -> float:
     """One number out of what an answer returned; no bool, no list of several."""
     wrong_if(value is None or value is ..., f"{NOT_WRITTEN}: your function returns nothing.")
     wrong_if(isinstance(value, bool), f"your function returns {value}; {what} is wanted.")
-    try:
-        return float(value)
-    except (TypeError, ValueError, RuntimeError):
-        raise Wrong(f"your function returns {value!r}; {what} is wanted.") from None
+    return number(value, f"{what} is wanted")
 
 
 def _close(a: Sequence[float], b: Sequence[float]) -> bool:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce_with_logits
 from torch.nn.functional import softplus
 
-from .core import NOT_WRITTEN, Check, Raised, Wrong, call, close, scalar, wrong_if
+from .core import NOT_WRITTEN, Check, Raised, Wrong, call, close, number, scalar, wrong_if
 from .linear import LinearDiscriminator, LinearGenerator, all_parameters, all_statistics
 
 Answer = Callable[..., Any]
@@ -58,7 +58,7 @@ def check_upsampled_size(answer: Answer) -> str:
     names = ("size", "kernel", "stride", "padding")
     got = [call(answer, **dict(zip(names, layer, strict=True))) for layer in LAYERS]
     wrong_if(any(value is None or value is ... for value in got), f"{NOT_WRITTEN}: it returns nothing.")
-    numbers = [_number(value) for value in got]
+    numbers = [number(value, "a size is one whole number") for value in got]
     right = [float((n - 1) * s - 2 * p + k) for n, k, s, p in LAYERS]
     for mistake, message in SIZE_MISTAKES:
         wrong_if(numbers == [float(mistake(*layer)) for layer in LAYERS], message)
@@ -69,15 +69,6 @@ def check_upsampled_size(answer: Answer) -> str:
         is_float = value.is_floating_point() if isinstance(value, Tensor) else isinstance(value, float)
         wrong_if(is_float, f"the sizes are right, but {value!r} is a float and layers take whole numbers.")
     return f"Right for all {len(LAYERS)} layers tried."
-
-
-def _number(value: Any) -> float:
-    try:
-        if isinstance(value, str):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError, RuntimeError):
-        raise Wrong(f"your function returns {value!r}; a size is one whole number.") from None
 
 
 # --- discriminator_loss ---

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .core import NOT_WRITTEN, Check, Raised, Wrong, call, close, wrong_if
+from .core import NOT_WRITTEN, Check, Raised, Wrong, call, close, number, wrong_if
 
 Answer = Callable[..., Any]
 
@@ -251,7 +251,7 @@ def check_equal_cost_steps(answer: Answer) -> str:
     """`equal_cost_steps(seconds, times, steps)`: whole steps that fit, by the median round without the first."""
     got = [call(answer, seconds=s, times=list(t), steps=k) for s, t, k in ROUNDS]
     wrong_if(any(value is None or value is ... for value in got), f"{NOT_WRITTEN}: it returns nothing.")
-    numbers = [_number(value) for value in got]
+    numbers = [number(value, "one number is wanted") for value in got]
     exact = [s / _median(t[1:]) * k for s, t, k in ROUNDS]
     for mistake, message in COST_MISTAKES:
         wrong_if(all(abs(n - mistake(*r)) < 1 for n, r in zip(numbers, ROUNDS, strict=True)), message)
@@ -273,15 +273,6 @@ def check_equal_cost_steps(answer: Answer) -> str:
         is_float = value.is_floating_point() if isinstance(value, Tensor) else isinstance(value, float)
         wrong_if(is_float, f"the numbers are right, but {value!r} is a float and `train` takes whole steps.")
     return f"Right for all {len(ROUNDS)} measurements tried."
-
-
-def _number(value: Any) -> float:
-    try:
-        if isinstance(value, str):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError, RuntimeError):
-        raise Wrong(f"your function returns {value!r}; one number is wanted.") from None
 
 
 # --- flattery ---
@@ -353,7 +344,7 @@ def check_flattery(answer: Answer) -> str:
         except Raised as error:
             raise Wrong(f"it fails for the distances {table}: {error}") from error
     wrong_if(any(value is None or value is ... for value in got), f"{NOT_WRITTEN}: it returns nothing.")
-    numbers = [_number(value) for value in got]
+    numbers = [number(value, "one number is wanted") for value in got]
     for mistake, message in FLATTERY_MISTAKES:
         wrong_if(all(close(n, mistake(*t)) for n, t in zip(numbers, TABLES, strict=True)), message)
     for seen, (aw, bw, ao, bo) in zip(numbers, TABLES, strict=True):
