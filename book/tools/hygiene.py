@@ -57,7 +57,7 @@ class Book:
 
     @classmethod
     def read(cls, folder: Path = BOOK) -> Book:
-        from tgan_lib.checks import CHECKS
+        from tgan_lib.exercises import CHECKS
 
         glossary = (folder / "reference" / "glossary.md").read_text(encoding="utf-8")
         references = (folder / "references.bib").read_text(encoding="utf-8")

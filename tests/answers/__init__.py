@@ -1,4 +1,4 @@
-"""What readers may answer: a module for each chapter, as there is one for its checks in `tgan_lib.checks`.
+"""What readers may answer: a module for each chapter, as there is one for its checks in `tgan_lib.exercises`.
 
 Each has RIGHT (exercise -> the reference first, then other right spellings) and WRONG (exercise -> wrong answers,
 each with a phrase of the message that it should get).

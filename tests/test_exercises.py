@@ -14,7 +14,7 @@ from answers import Answer
 from answers.image_gans import ema_reference, loss_raising, loss_reference, size_reference
 from torch import nn
 
-from tgan_lib.checks import CHECKS, CheckResult, check, image_gans
+from tgan_lib.exercises import CHECKS, CheckResult, check, image_gans
 
 CHAPTERS = sorted(path.stem for path in Path(__file__).parent.glob("answers/[a-z]*.py"))
 ANSWERS = [importlib.import_module(f"answers.{chapter}") for chapter in CHAPTERS]
@@ -136,7 +136,7 @@ def test_what_a_notebook_shows(capsys: pytest.CaptureFixture[str]) -> None:
     shell = InteractiveShell.instance()
     try:
         with capture_output() as seen:
-            shell.run_cell("from tgan_lib.checks import check", store_history=True)
+            shell.run_cell("from tgan_lib.exercises import check", store_history=True)
             shell.run_cell("result = check('update_ema', None)\nresult", store_history=True)
             shell.run_cell("check('update_ema', None)", store_history=True)
         assert [sorted(output.data) for output in seen.outputs] == [["text/html", "text/plain"]] * 2
