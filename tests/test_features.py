@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from tgan_lib import features, glyphs, recipes_features
 from tgan_lib.data import Images, load
+from tgan_lib.device import evaluating
 from tgan_lib.features import (
     DigitNet,
     SmallNet,
@@ -26,7 +27,6 @@ from tgan_lib.features import (
     taps,
 )
 from tgan_lib.gan import GAN
-from tgan_lib.networks import evaluating
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

@@ -305,6 +305,18 @@ def test_the_hash_follows_the_code_alone() -> None:
     assert code_sha256(nb) != before
 
 
+def test_the_hash_does_not_ask_which_module_a_name_comes_from() -> None:
+    cells = [
+        "from tgan_lib.ada import leaks\nfrom tgan_lib import (\n    load,  # images\n    zoo,\n)\nleaks(load())",
+        "from tgan_lib import load\nfrom tgan_lib.augment import leaks\nfrom tgan_lib import zoo\nleaks(load())",
+        "from tgan_lib import leaks, load\nleaks(load())",
+        "from tgan_lib import leaks as load, load as leaks, zoo\nleaks(load())",
+    ]
+    one, moved, fewer, renamed = (code_sha256(new_notebook(cells=[new_code_cell(cell)])) for cell in cells)
+    assert one == moved
+    assert len({one, fewer, renamed}) == 3
+
+
 def test_moving_code_between_cells_changes_the_hash() -> None:
     one, two = (new_notebook(cells=[new_code_cell(s) for s in sources]) for sources in (["a", "b"], ["a\nb"]))
     assert code_sha256(one) != code_sha256(two)

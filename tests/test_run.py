@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from tgan_lib.augment import ADA, DiffAugment
 from tgan_lib.data import Images, load
+from tgan_lib.device import training_mode
 from tgan_lib.gan import GAN
 from tgan_lib.losses import LOSSES
 from tgan_lib.penalties import PENALTIES, LeCam
 from tgan_lib.run import SCALARS, Run
-from tgan_lib.settings import Settings, training_mode
+from tgan_lib.settings import Settings
 from tgan_lib.terms import Step, Term
 from tgan_lib.training import train
 

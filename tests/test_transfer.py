@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from tgan_lib.adapters import LowRank, Miner, ScaleShift
 from tgan_lib.data import Images, load
+from tgan_lib.device import training_mode
 from tgan_lib.gan import GAN
 from tgan_lib.networks import layers
 from tgan_lib.run import Run
-from tgan_lib.settings import Settings, training_mode
+from tgan_lib.settings import Settings
 from tgan_lib.training import train
 from tgan_lib.transfer import (
     METHODS,

@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import Any
 
 from .budget import budget, budget_sentence, current_budget
-from .gan import GAN, default_device
+from .device import default_device
+from .gan import GAN
 from .losses import LOSSES
 
 __version__ = "0.1.0"

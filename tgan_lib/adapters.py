@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from .device import evaluating
 from .features import tapped
 from .gan import GAN
-from .networks import LEAK, evaluating, layers
+from .networks import LEAK, layers
 from .networks.parts import MAPS
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)

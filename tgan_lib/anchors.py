@@ -27,11 +27,12 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 from torch.nn.functional import normalize
 
+from .device import evaluating
 from .errors import unknown_name
 from .features import tapped
 from .gan import GAN
 from .losses import wide
-from .networks import evaluating, layers
+from .networks import layers
 from .terms import Step, Term
 
 Side = Literal["generator", "discriminator"]

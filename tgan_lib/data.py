@@ -18,9 +18,9 @@ from torch import Tensor
 from . import glyphs
 from .budget import current_budget
 from .datasets import DATASETS, SPLITS, Wanted, fetch_set
+from .device import default_device
 from .download import DownloadError
 from .errors import unknown_name
-from .gan import default_device
 from .pixels import resize, to_channels, to_float
 from .pixels import to_uint8 as to_uint8  # part of this module's face
 from .reading import read_images

@@ -21,9 +21,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from .device import default_device, device_of
 from .errors import unknown_name
-from .gan import default_device
-from .networks import device_of
 
 FOLDER = Path(__file__).parent / "models"
 

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
 from .data import Images
+from .device import device_of, evaluating
+from .device import training_mode as training_mode  # part of this module's face
 from .errors import unknown_name
-from .networks import device_of, evaluating
 from .networks.resnet18 import ResNet18 as ResNet18  # part of this module's face
 from .pixels import to_float
 from .sampling import Sampler
@@ -175,16 +176,6 @@ def fit(
         schedule.step()
         if after is not None:
             after(step)
-    return net
-
-
-def training_mode(net: nn.Module) -> nn.Module:
-    """Train mode, but eval mode for what is frozen: else its batch norms would go on moving their statistics."""
-    net.train()
-    for module in net.modules():
-        own = list(module.parameters(recurse=False))
-        if own and not any(p.requires_grad for p in own):
-            module.eval()
     return net
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .device import default_device, device_of, evaluating
 from .errors import unknown_name
-from .networks import NETWORKS, WIDTHS, device_of, evaluating
+from .networks import NETWORKS, WIDTHS
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,3 @@ class GAN:
         with evaluating(net):
             images = [net(part) for part in (z.to(self.device) * truncation).split(batch_size)]
         return torch.cat(images).float()
-
-
-def default_device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

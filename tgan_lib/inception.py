@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .device import default_device
 from .download import DownloadError, fetch
 from .features import FeatureNet
-from .gan import default_device
 
 NAME = "inception-v3-compat"
 URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"

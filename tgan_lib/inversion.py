@@ -18,9 +18,9 @@ import math
 import torch
 from torch import Tensor
 
+from .device import evaluating
 from .features import FeatureNet
 from .gan import GAN
-from .networks import evaluating
 
 
 def invert(

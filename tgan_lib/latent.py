@@ -18,9 +18,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from .device import evaluating
 from .features import taps
 from .gan import GAN
-from .networks import evaluating
 
 
 def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:

@@ -25,8 +25,8 @@ from torch import Tensor
 
 from .coverage import feature_pair, squared_distances
 from .data import Images
+from .device import evaluating
 from .gan import GAN
-from .networks import evaluating
 
 
 class Memorisation(NamedTuple):

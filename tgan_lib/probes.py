@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 
+from .device import device_of, evaluating
 from .errors import unknown_name
 from .features import tapped
 from .gan import GAN
-from .networks import device_of, evaluating, layers
+from .networks import layers
 
 MAPS = ("pca", "tsne")
 

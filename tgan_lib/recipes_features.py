@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from . import data, glyphs, zoo
+from .device import default_device
 from .features import DigitNet, FeatureNet, SmallNet, extract
-from .gan import default_device
 from .machine import provenance
 from .pixels import resize, to_channels, to_float
 

@@ -19,12 +19,13 @@ from .augment import Augment
 from .capture import Capture
 from .checkpoint import refuse_changed
 from .data import Images, Sampler
+from .device import training_mode
 from .ema import ema_decay, update_ema
 from .gan import GAN
 from .history import History
 from .losses import LOSSES
 from .penalties import PENALTIES, clip_weights, half_squared_norm
-from .settings import PRECISIONS, Settings, trained, training_mode
+from .settings import PRECISIONS, Settings, trained
 from .terms import Step, Term
 
 

@@ -49,16 +49,6 @@ def pick_precision(precision: str, device: torch.device) -> str:
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
-def training_mode(network: nn.Module) -> None:
-    """Train mode, except for whatever is frozen whole: its batch norm keeps its statistics, its spectral norm
-    its estimate, so that frozen means unchanged."""
-    network.train()
-    for module in network.modules():
-        parameters = list(module.parameters())
-        if parameters and not any(p.requires_grad for p in parameters):
-            module.eval()
-
-
 def trained(network: nn.Module, name: str) -> list[nn.Parameter]:
     """The parameters an optimiser is given. ValueError when all are frozen."""
     found = [p for p in network.parameters() if p.requires_grad]

@@ -7,11 +7,12 @@ adds it, already weighted, to G's or D's loss. The loop alone steps optimisers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
-from .gan import GAN
+if TYPE_CHECKING:
+    from .gan import GAN
 
 
 @dataclass

@@ -19,8 +19,9 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
+from .device import default_device
 from .errors import unknown_name
-from .gan import GAN, default_device
+from .gan import GAN
 from .transfer import apply_methods
 
 FOLDER = Path(__file__).parent / "models"

@@ -22,8 +22,8 @@ from study import RESULTS, run_cells
 from torch import nn
 
 from tgan_lib import GAN, Distance, data, train
+from tgan_lib.device import evaluating
 from tgan_lib.losses import LOSSES, Loss, non_saturating_generator, softplus
-from tgan_lib.networks import evaluating
 from tgan_lib.penalties import gradients
 
 SEEDS = (0, 1, 2)

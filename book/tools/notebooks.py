@@ -74,17 +74,28 @@ def label(nb: Any, cell: Any) -> str:
     return f"code cell {number} ({first[:40]})"
 
 
+# "from tgan_lib.anything import a, b as c", over one line or in brackets
+OUR_IMPORT = re.compile(r"^from tgan_lib[\w.]* import (\([^)]*\)|[^\n(]*)\n?", flags=re.M)
+
+
 def code_sha256(nb: Any) -> str:
     """SHA-256 (hex) of the code cells' sources.
 
-    Blanks at the ends of lines and cells do not count, nor does the address that the setup cell installs
-    from: a moved repository makes no stored output stale.
+    Blanks at the ends of lines and cells do not count, nor does the address that the setup cell installs from, nor
+    which module of ours a name is imported from: a moved repository, or a moved module, makes no stored output stale.
     """
     sources = []
     for cell in code_cells(nb):
         lines = "\n".join(line.rstrip() for line in cell.source.strip().splitlines())
-        sources.append(re.sub(r"git\+https://[^\s\"']+", "git+", lines))
+        sources.append(re.sub(r"git\+https://[^\s\"']+", "git+", without_origins(lines)))
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()
+
+
+def without_origins(source: str) -> str:
+    """The source with the names that it imports from our library in its first line, whichever modules they come from."""
+    lists = [re.sub(r"#.*", "", found.strip("()")) for found in OUR_IMPORT.findall(source)]
+    names = sorted(name for text in lists for part in text.split(",") if (name := " ".join(part.split())))
+    return f"from tgan_lib import {', '.join(names)}\n{OUR_IMPORT.sub('', source)}" if names else source
 
 
 def texts(output: Any) -> dict[str, str]:

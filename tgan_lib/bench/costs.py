@@ -16,7 +16,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..data import load
-from ..gan import GAN, default_device
+from ..device import default_device
+from ..gan import GAN
 from .loops import our_loop, our_run
 from .steps import clock
 

@@ -20,9 +20,9 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
+from ..device import device_of
 from ..gan import GAN
 from ..latent import closed_form_directions, first_linear
-from ..networks import device_of
 from . import assets
 from .export import Unsupported, describe, pack
 from .fold import fold_batch_norms

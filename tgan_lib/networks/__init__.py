@@ -31,7 +31,7 @@ from .dcgan import (
 )
 from .mlp import MLPDiscriminator, MLPGenerator, build_mlp
 from .modern import ModernDiscriminator, ModernGenerator, build_modern
-from .parts import LEAK, add_spectral_norm, count_parameters, device_of, evaluating, layers
+from .parts import LEAK, add_spectral_norm, count_parameters, layers
 from .projected import ProjectedDiscriminator, build_projected
 from .resnet import ResNetDiscriminator, ResNetGenerator, build_resnet
 from .vae import VAE, gaussian_log_likelihood, kl_to_standard_normal
@@ -83,8 +83,6 @@ __all__ = [
     "count_parameters",
     "dcgan_init",
     "dcgan_start",
-    "device_of",
-    "evaluating",
     "gaussian_log_likelihood",
     "kl_to_standard_normal",
     "layers",

@@ -1,11 +1,10 @@
-"""What every network here shares: a slope, a count, a device, blocks that add or join their input, and what "a
+"""What every network here shares: a slope, a count, blocks that add or join their input, and what "a
 layer" means to a transfer method.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -23,11 +22,6 @@ T = TypeVar("T")
 def count_parameters(module: nn.Module) -> int:
     """How many numbers an optimiser would move."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
-
-
-def device_of(module: nn.Module) -> torch.device:
-    """The device that a module's parameters live on."""
-    return next(module.parameters()).device
 
 
 def refuse_options(network: str, options: Mapping[str, Any], known: Iterable[str] = ()) -> None:
@@ -97,15 +91,3 @@ def layers(module: nn.Module) -> list[list[nn.Module]]:
             found.append([])
         found[-1].append(child)
     return found
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Inside, `module` is in eval mode; afterwards every part of it is in the mode it was in."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
