@@ -115,20 +115,25 @@ class Bench(SphinxDirective):
             return [nodes.paragraph(text="This part has not been measured.")]
 
 
+def said(what: str) -> str:
+    """A word about the stored run: `machine`, `date`, `rounds`, `level`, `import`."""
+    found = stored()
+    versions = ", ".join(f"{k} {v}" for k, v in found.get("versions", {}).items())
+    words = {
+        "machine": f"{found.get('device', 'no machine yet')} ({found.get('threads', '?')} threads; {versions})",
+        "date": found.get("date", "not yet"),
+        "rounds": str(found.get("rounds", "?")),
+        "level": str(found.get("quality", {}).get("level", "not yet measured")),
+        "import": f"{found.get('costs', {}).get('import_seconds', float('nan')):.2f} s",
+    }
+    return words[what]
+
+
 class Where(SphinxRole):
-    """A word about the stored run: `machine`, `date`, `rounds`, `import`."""
+    """What `said` says, in running text."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        found = stored()
-        versions = ", ".join(f"{k} {v}" for k, v in found.get("versions", {}).items())
-        words = {
-            "machine": f"{found.get('device', 'no machine yet')} ({found.get('threads', '?')} threads; {versions})",
-            "date": found.get("date", "not yet"),
-            "rounds": str(found.get("rounds", "?")),
-            "level": str(found.get("quality", {}).get("level", "not yet measured")),
-            "import": f"{found.get('costs', {}).get('import_seconds', float('nan')):.2f} s",
-        }
-        return [nodes.Text(words[self.text])], []
+        return [nodes.Text(said(self.text))], []
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

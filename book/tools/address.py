@@ -29,6 +29,12 @@ def read(root: Path) -> str:
     return str(config["repository"]["url"]).rstrip("/")
 
 
+def site(url: str) -> str | None:
+    """Where GitHub publishes that repository's pages, without a slash at the end; None for the placeholder."""
+    owner, name = url.removeprefix("https://github.com/").split("/")
+    return None if owner.startswith("-") else f"https://{owner.lower()}.github.io/{name}"
+
+
 def check_shape(url: str) -> None:
     """Raises ValueError unless `url` is one that the launch buttons can use."""
     if not re.fullmatch(URL, url):
