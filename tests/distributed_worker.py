@@ -16,9 +16,9 @@ from tgan_lib.data import load
 from tgan_lib.distributed import World
 from tgan_lib.gan import GAN
 from tgan_lib.metrics import Distance
-from tgan_lib.run import Run
-from tgan_lib.settings import Settings
-from tgan_lib.training import train
+from tgan_lib.training.settings import Settings
+from tgan_lib.training.step import Run
+from tgan_lib.training.train import train
 
 IMAGES = load("glyphs:digits", size=28, limit=64, device="cpu")
 SETTINGS = Settings(batch_size=8, ema_half_life=100.0)
@@ -44,7 +44,7 @@ def gradients(case: str) -> dict[str, torch.Tensor]:
         penalties.PENALTIES["r1"] = lambda d, x, fake, rng: penalties.r1(d, x, route="func")
     mine = gan("dcgan_2016" if "batch norm" in case else "dcgan")
     run = Run(mine, IMAGES, settings)
-    run.reuse = run.reuse and case != "r1 by torch.func"
+    run.penalty_shares_forward = run.penalty_shares_forward and case != "r1 by torch.func"
     before = torch.cat([p.detach().reshape(-1).clone() for p in mine.generator.parameters()])
     scalars = run.one_step()
     run.world.average([scalars])

@@ -23,11 +23,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from tgan_lib import checkpoint
 from tgan_lib.data import Images, load
 from tgan_lib.gan import GAN
-from tgan_lib.history import History
-from tgan_lib.training import train
+from tgan_lib.training import checkpoint
+from tgan_lib.training.history import History
+from tgan_lib.training.train import train
 
 # The points of one save, in order, at which a child can be told to die. The rename makes a new checkpoint of NAME.part.
 BEFORE_RENAME = (

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from tgan_lib.adapting import WAYS, adapt
 from tgan_lib.augment import ADA, DiffAugment
 from tgan_lib.data import Images, load
 from tgan_lib.gan import GAN
 from tgan_lib.transfer import L2SP, trainable
+from tgan_lib.transfer.strategies import STRATEGIES, adapt
 
-FROM_SOURCE = sorted(set(WAYS) - {"scratch"})
+FROM_SOURCE = sorted(set(STRATEGIES) - {"scratch"})
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def weights(gan: GAN) -> list[Tensor]:
     return [t.clone() for module in gan.modules().values() for t in module.state_dict().values()]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", STRATEGIES)
 def test_a_way_trains_a_new_gan_and_leaves_the_source_alone(way: str, source: GAN, letters: Images) -> None:
     before = weights(source)
     gan, history = adapt(source, letters, way, steps=3, batch_size=6, progress=False)
@@ -47,13 +47,13 @@ def test_a_way_trains_a_new_gan_and_leaves_the_source_alone(way: str, source: GA
 
 @pytest.mark.parametrize("way", FROM_SOURCE)
 def test_before_training_samples_are_the_sources(way: str, source: GAN) -> None:
-    gan, _ = WAYS[way](source, 0)
+    gan, _ = STRATEGIES[way](source, 0)
     z = source.latents(5, seed=1)
     torch.testing.assert_close(gan.sample(z=z), source.sample(z=z), rtol=0, atol=1e-6)
 
 
 def test_scratch_takes_nothing_from_the_source_but_its_shape(source: GAN) -> None:
-    gan, given = WAYS["scratch"](source, 3)
+    gan, given = STRATEGIES["scratch"](source, 3)
     assert gan.config == source.config
     assert given == {}
     assert gan.methods == []
@@ -63,7 +63,7 @@ def test_scratch_takes_nothing_from_the_source_but_its_shape(source: GAN) -> Non
 
 def test_what_trains_in_each_way(source: GAN) -> None:
     def counts(way: str) -> tuple[int, int]:
-        found = trainable(WAYS[way](source, 0)[0])
+        found = trainable(STRATEGIES[way](source, 0)[0])
         return found["generator"]["trainable"], found["discriminator"]["trainable"]
 
     g, d = counts("scratch")
@@ -78,22 +78,22 @@ def test_what_trains_in_each_way(source: GAN) -> None:
 
 
 def test_settings_reach_their_method(source: GAN) -> None:
-    assert WAYS["freeze_d"](source, 0, layers=2)[0].methods[-1] == {
+    assert STRATEGIES["freeze_d"](source, 0, layers=2)[0].methods[-1] == {
         "name": "freeze_discriminator",
         "layers": 2,
     }
-    assert WAYS["l2sp"](source, 0, weight=3.0)[1]["terms"][0].weight == 3.0
-    term = WAYS["ewc"](source, 0, strength=0.5, samples=8)[1]["terms"][0]
+    assert STRATEGIES["l2sp"](source, 0, weight=3.0)[1]["terms"][0].weight == 3.0
+    term = STRATEGIES["ewc"](source, 0, strength=0.5, samples=8)[1]["terms"][0]
     assert term.weight * term.scale == pytest.approx(0.5, rel=1e-5)
-    assert WAYS["ada"](source, 0, images_to_one=50)[1]["augment"].settings()["images_to_one"] == 50
-    augment = WAYS["freeze_d_diff_augment"](source, 0, policy="cutout")[1]["augment"]
+    assert STRATEGIES["ada"](source, 0, images_to_one=50)[1]["augment"].settings()["images_to_one"] == 50
+    augment = STRATEGIES["freeze_d_diff_augment"](source, 0, policy="cutout")[1]["augment"]
     assert isinstance(augment, DiffAugment)
     assert augment.names == ["cutout"]
-    assert isinstance(WAYS["ada"](source, 0)[1]["augment"], ADA)
+    assert isinstance(STRATEGIES["ada"](source, 0)[1]["augment"], ADA)
 
 
 def test_terms_and_options_of_ones_own_join_a_way(source: GAN, letters: Images) -> None:
-    heavy = L2SP(WAYS["fine_tune"](source, 0)[0], 1e9)
+    heavy = L2SP(STRATEGIES["fine_tune"](source, 0)[0], 1e9)
     options: dict[str, Any] = {"steps": 8, "batch_size": 6, "learning_rate": (1e-3, 1e-3), "progress": False}
     free, _ = adapt(source, letters, "correspondence", **options)
     held, _ = adapt(source, letters, "correspondence", terms=[heavy], **options)

@@ -16,23 +16,26 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import logsigmoid
 
-from tgan_lib.anchors import (
+from tgan_lib.data import Images, load
+from tgan_lib.features import tapped
+from tgan_lib.gan import GAN
+from tgan_lib.networks import layers
+from tgan_lib.training.checkpoint import CheckpointError
+from tgan_lib.training.terms import Step, Term
+from tgan_lib.training.train import train
+from tgan_lib.transfer import (
     EWC,
     L2SP,
     CrossDomainCorrespondence,
     correspondence,
     fisher_diagonal,
-    hidden_outputs,
+    freeze_generator,
+    low_rank,
+    miner,
     relations,
+    scale_shift,
 )
-from tgan_lib.checkpoint import CheckpointError
-from tgan_lib.data import Images, load
-from tgan_lib.features import tapped
-from tgan_lib.gan import GAN
-from tgan_lib.networks import layers
-from tgan_lib.terms import Step, Term
-from tgan_lib.training import train
-from tgan_lib.transfer import freeze_generator, low_rank, miner, scale_shift
+from tgan_lib.transfer.regularizers import hidden_outputs
 
 NETWORKS = ("mlp", "dcgan", "resnet", "modern")
 

@@ -16,9 +16,9 @@ from scipy import stats
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from tgan_lib import augment as module
-from tgan_lib.ada import COLOUR, GEOMETRY, GROUPS, TRANSFORMS, colour, draw, geometry, leaks, warp
-from tgan_lib.augment import ADA, AUGMENTATIONS, Augment, DiffAugment
+from tgan_lib.augment import ADA, AUGMENTATIONS, Augment, DiffAugment, leaks
+from tgan_lib.augment import diff_augment as module
+from tgan_lib.augment.ada import COLOUR, GEOMETRY, GROUPS, TRANSFORMS, colour, draw, geometry, warp
 from tgan_lib.data import load
 
 EVERY_AUGMENT: dict[str, Callable[[], Augment]] = {

@@ -24,17 +24,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from tgan_lib import checkpoint
-from tgan_lib.checkpoint import (
+from tgan_lib.data import Images, load
+from tgan_lib.gan import GAN
+from tgan_lib.training import checkpoint
+from tgan_lib.training.checkpoint import (
     CheckpointError,
     check_finite,
     load_checkpoint,
     refuse_changed,
     save_checkpoint,
 )
-from tgan_lib.data import Images, load
-from tgan_lib.gan import GAN
-from tgan_lib.training import train
+from tgan_lib.training.train import train
 
 STATE: dict[str, Any] = {"step": 3, "weights": torch.arange(5.0), "names": ["a", "b"], "nested": {"x": 1.5}}
 BIG: dict[str, Any] = {"weights": torch.arange(50_000.0)}

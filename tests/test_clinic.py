@@ -8,7 +8,9 @@ import difflib
 import pytest
 import torch
 
-from tgan_lib import clinic, data, stored
+from tgan_lib import data
+from tgan_lib.chapters import clinic
+from tgan_lib.results import results
 
 EVERY = clinic.FAULTS | clinic.TWINS
 
@@ -90,7 +92,7 @@ def test_steps_are_a_multiple_of_the_readings(images: data.Images) -> None:
 
 
 def test_the_stored_courses_are_of_this_code_and_complete() -> None:
-    ward = clinic.Ward(stored.results("clinic"))
+    ward = clinic.Ward(results("clinic"))
     assert ward.settings["code"] == clinic.fingerprint()
     for name in ("healthy", "healthy again", "healthy critic", *EVERY):
         for curve in clinic.CURVES:
@@ -102,7 +104,7 @@ def test_the_stored_courses_are_of_this_code_and_complete() -> None:
 
 
 def test_the_sisters_chart_is_the_second_patients_but_for_gs_gradients() -> None:
-    ward = clinic.Ward(stored.results("clinic"))
+    ward = clinic.Ward(results("clinic"))
     sisters = ("out of reach", "noise for data")
     for name in sisters:
         assert ward.curves(name, "d_loss")[:, 2:].mean() < 0.05

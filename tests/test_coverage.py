@@ -12,8 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tgan_lib import coverage
-from tgan_lib.coverage import MixtureModes, mixture_modes, mode_coverage, prdc, squared_distances
+from tgan_lib.metrics import (
+    MixtureModes,
+    mixture_modes,
+    mode_coverage,
+    prdc,
+    precision_recall,
+    squared_distances,
+)
 
 
 def line(*points: float) -> Tensor:
@@ -89,7 +95,7 @@ def test_nothing_depends_on_how_the_work_is_cut(monkeypatch: pytest.MonkeyPatch)
     rng = torch.Generator().manual_seed(0)
     real, fake = torch.randn(101, 9, generator=rng), torch.randn(77, 9, generator=rng) + 0.3
     whole = prdc(real, fake)
-    monkeypatch.setattr(coverage, "CHUNK", 10)
+    monkeypatch.setattr(precision_recall, "CHUNK", 10)
     assert [len(part) for part in squared_distances(fake, real)] == [10] * 7 + [7]
     assert prdc(real, fake) == pytest.approx(whole, abs=1e-12)
 

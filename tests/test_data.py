@@ -21,9 +21,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tgan_lib import datasets, download, reading
-from tgan_lib.data import Images, Sampler, load, resize, to_channels, to_float, to_uint8
-from tgan_lib.download import DownloadError, fetch, fetch_idx
+from tgan_lib.data import (
+    DownloadError,
+    Images,
+    Sampler,
+    datasets,
+    download,
+    load,
+    reading,
+    resize,
+    to_channels,
+    to_float,
+    to_uint8,
+)
+from tgan_lib.data.download import fetch, fetch_idx
 
 REAL_DATA = os.environ.get("TGAN_DATA")  # read before the tests take it away
 
@@ -146,7 +157,7 @@ def test_grey_and_colour() -> None:
 
 @pytest.mark.parametrize("size", [7, 28, 33, 64])
 def test_resizing_keeps_constant_images_and_means(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tgan_lib.pixels.CHUNK", 3)  # several chunks, the last one partial
+    monkeypatch.setattr("tgan_lib.data.pixels.CHUNK", 3)  # several chunks, the last one partial
     constant = torch.arange(0, 256, 51, dtype=torch.uint8).view(-1, 1, 1, 1).repeat(1, 3, 28, 28)
     assert torch.equal(resize(constant, size), constant[..., :1, :1].expand(-1, -1, size, size))
     smooth = (torch.linspace(0, 250, 28).expand(4, 1, 28, 28)).byte()

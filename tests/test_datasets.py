@@ -20,10 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.io import savemat
 
-from tgan_lib import datasets, download, reading
-from tgan_lib.data import Images, few_shot, load, split
-from tgan_lib.datasets import DATASETS
-from tgan_lib.download import DownloadError
+from tgan_lib.data import DATASETS, DownloadError, Images, datasets, download, few_shot, load, reading, split
 
 CIFAR_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from tgan_lib.domains import (
+from tgan_lib.chapters.domains import (
     DOMAINS,
     leaving_one_out,
     load_domain,

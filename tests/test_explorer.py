@@ -23,11 +23,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from tgan_lib import latent, zoo
-from tgan_lib.explorer import LatentExplorer, Unsupported, assets, pack
-from tgan_lib.explorer.export import choose_fine, quantise
-from tgan_lib.explorer.fold import fold_batch_norms
-from tgan_lib.explorer.twin import MOST_PREVIEW_BYTES, seeded_latents, twin_html
 from tgan_lib.gan import GAN
+from tgan_lib.widgets.explorer import LatentExplorer, Unsupported, assets, pack
+from tgan_lib.widgets.explorer.export import choose_fine, quantise
+from tgan_lib.widgets.explorer.fold import fold_batch_norms
+from tgan_lib.widgets.explorer.twin import MOST_PREVIEW_BYTES, seeded_latents, twin_html
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="needs Node.js, and none was found: install nodejs")

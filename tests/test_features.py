@@ -14,19 +14,13 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from tgan_lib import features, glyphs, recipes_features
-from tgan_lib.data import Images, load
+from tgan_lib import features
+from tgan_lib.data import Images, glyphs, load
 from tgan_lib.device import evaluating
-from tgan_lib.features import (
-    DigitNet,
-    SmallNet,
-    extract,
-    feature_card,
-    load_features,
-    tapped,
-    taps,
-)
+from tgan_lib.features import DigitNet, SmallNet, extract, feature_card, load_features, tapped, taps
+from tgan_lib.features.load import FOLDER
 from tgan_lib.gan import GAN
+from tgan_lib.zoo import recipes_features
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -163,7 +157,7 @@ def test_a_network_without_a_config_is_a_digit_net_and_the_file_is_what_is_loade
     assert (net.size, net.channels, net.n_features, net.n_classes) == (28, 1, 64, 10)
     assert not net.training
     assert not any(p.requires_grad for p in net.parameters())
-    for key, value in load_file(features.FOLDER / "features-mnist-v1.safetensors").items():
+    for key, value in load_file(FOLDER / "features-mnist-v1.safetensors").items():
         assert torch.equal(net.state_dict()[key], value.to(net.state_dict()[key].dtype))
 
 

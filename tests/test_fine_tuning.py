@@ -12,9 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tgan_lib import fine_tuning as ft
-from tgan_lib.data import Images
-from tgan_lib.pixels import to_float
+from tgan_lib.chapters import fine_tuning as ft
+from tgan_lib.data import Images, to_float
 
 
 def thin(seed: int = 0, classes: int = 3) -> ft.ResNet18:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tgan_lib.frames import Frames, grids, tiles
+from tgan_lib.widgets.frames import Frames, grids, tiles
 
 RNG = np.random.default_rng(0)
 PICTURES = RNG.integers(0, 256, (3, 4, 5, 7), dtype=np.uint8)  # three ways, four steps

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tgan_lib import glyphs
+from tgan_lib.data import glyphs
 
 EVERY = sorted(glyphs.DOMAINS)
 

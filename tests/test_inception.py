@@ -8,11 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from tgan_lib import inception
-from tgan_lib.data import load
-from tgan_lib.download import DownloadError
+from tgan_lib.data import DownloadError, load
 from tgan_lib.features import extract
-from tgan_lib.metrics import Distance
+from tgan_lib.metrics import Distance, inception
 
 
 def test_without_inceptions_weights_one_sentence_says_how_to_go_on(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tgan_lib.features import DigitNet
 from tgan_lib.gan import GAN, GANConfig
-from tgan_lib.inversion import invert
+from tgan_lib.latent import invert
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

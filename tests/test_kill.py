@@ -18,8 +18,8 @@ import pytest
 import torch
 from kill_worker import AFTER_RENAME, BEFORE_RENAME, METHODS
 
-from tgan_lib.checkpoint import load_checkpoint
-from tgan_lib.history import History
+from tgan_lib.training.checkpoint import load_checkpoint
+from tgan_lib.training.history import History
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork and SIGKILL")
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from tgan_lib import latent, zoo
-from tgan_lib.blending import blend
 from tgan_lib.features import tapped
 from tgan_lib.gan import GAN, GANConfig
 from tgan_lib.networks import layers
+from tgan_lib.transfer import blend
 
 
 class Bars(nn.Module):

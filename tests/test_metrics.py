@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from real_data import mnist
 from torch import Tensor, nn
 
-from tgan_lib import metrics
 from tgan_lib.data import Images, load
 from tgan_lib.features import extract, feature_card, load_features
 from tgan_lib.gan import GAN
 from tgan_lib.metrics import (
     Distance,
     class_counts,
+    distances,
     frechet_between,
     frechet_distance,
     kernel_distance,
@@ -228,7 +228,7 @@ def test_another_feature_network_just_works_and_is_never_mixed(monkeypatch: pyte
     real = load("glyphs:digits", size=16, channels=3, limit=40, device="cpu")
     gan = GAN.build("mlp", size=16, channels=3, device="cpu")
     grey = Distance(load("glyphs:digits", size=28, limit=40, device="cpu"), n=20)
-    monkeypatch.setattr(metrics, "load_features", lambda name, device: ThreeColours().eval())
+    monkeypatch.setattr(distances, "load_features", lambda name, device: ThreeColours().eval())
     distance = Distance(real, features="colours", n=20)
     assert distance.mean.shape == (5,)
     assert distance.classes(gan, 30).shape == (3,)

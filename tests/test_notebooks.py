@@ -31,7 +31,7 @@ from notebooks import (
     setup_cell,
 )
 
-from tgan_lib.frames import Frames
+from tgan_lib.widgets.frames import Frames
 
 NOTEBOOKS = [str(path.relative_to(ROOT)) for path in notebook_paths()]
 

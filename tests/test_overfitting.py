@@ -14,16 +14,16 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from tgan_lib import coverage
 from tgan_lib.data import load
 from tgan_lib.gan import GAN
-from tgan_lib.overfitting import (
+from tgan_lib.metrics import (
     discriminator_overfitting,
     judge,
     mann_whitney,
     membership_auc,
     memorisation,
     nearest,
+    precision_recall,
 )
 
 
@@ -51,7 +51,7 @@ def test_nearest_agrees_with_scikit_learn(seed: int, n: int, m: int, d: int, dty
 def test_a_copy_is_found_at_distance_zero_however_far_from_the_origin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(coverage, "CHUNK", 16)
+    monkeypatch.setattr(precision_recall, "CHUNK", 16)
     train = normal(0, 90, 30) + 1e8
     order = torch.randperm(90, generator=torch.Generator().manual_seed(1))
     distances, indices = nearest(train[order], train)

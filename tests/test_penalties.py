@@ -17,7 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from tgan_lib.losses import LOSSES
 from tgan_lib.penalties import PENALTIES, LeCam, clip_weights, dragan, half_squared_norm, r1, r2, wgan_gp
-from tgan_lib.terms import Step
+from tgan_lib.training.terms import Step
 
 SHAPE = (2, 3, 3)  # channels, height, width
 PIXELS = 18

@@ -17,11 +17,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tgan_lib.coverage import mixture_modes
 from tgan_lib.losses import LOSSES
+from tgan_lib.metrics import mixture_modes
 from tgan_lib.penalties import clip_weights, r1
-from tgan_lib.playground import PRESETS, Playground, assets
-from tgan_lib.playground.choices import CHOICES, DATA, STRENGTH
+from tgan_lib.widgets.playground import PRESETS, Playground, assets
+from tgan_lib.widgets.playground.choices import CHOICES, DATA, STRENGTH
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="needs Node.js, and none was found: install nodejs")

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tgan_lib import probes
 from tgan_lib.data import load
 from tgan_lib.gan import GAN
+from tgan_lib.metrics import probes
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -175,24 +175,24 @@ def test_mutual_information_is_that_of_the_counts(pairs: list[tuple[int, int]]) 
 
 def test_the_pca_map_is_the_leading_part_of_the_singular_value_decomposition() -> None:
     flat = torch.cat([normal(60, 2) * torch.tensor([5.0, 2.0]), torch.zeros(60, 6)], 1) @ rotation(8) + 3
-    found = probes.map_2d(flat)
+    found = probes.embed_2d(flat)
     assert found.shape == (60, 2)
     assert found.dtype == torch.float32
     ours, theirs = torch.cdist(found.double(), found.double()), torch.cdist(flat.double(), flat.double())
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
     u, s, _ = np.linalg.svd((flat - flat.mean(0)).double().numpy(), full_matrices=False)
     np.testing.assert_allclose(np.abs(found.numpy()), np.abs(u[:, :2] * s[:2]), atol=1e-4)
-    turned = probes.map_2d(-flat @ rotation(8))
+    turned = probes.embed_2d(-flat @ rotation(8))
     torch.testing.assert_close(turned.abs(), found.abs(), atol=1e-4, rtol=1e-4)
 
 
 def test_the_tsne_map_keeps_groups_together() -> None:
     x, labels = blobs(d=40)
-    found = probes.map_2d(x, "tsne", seed=3)
+    found = probes.embed_2d(x, "tsne", seed=3)
     assert found.shape == (60, 2)
     nearest = (torch.cdist(found, found) + torch.eye(60) * 1e9).argmin(1)
     assert torch.equal(labels[nearest], labels)
-    assert torch.equal(found, probes.map_2d(x, "tsne", seed=3))
+    assert torch.equal(found, probes.embed_2d(x, "tsne", seed=3))
 
 
 def test_an_untrained_d_knows_something_of_glyphs_already() -> None:
@@ -227,8 +227,8 @@ def test_bad_input_is_answered_in_one_sentence() -> None:
         (lambda: probes.kmeans(x[None], 2), r"shape \(1, 6, 3\)"),
         (lambda: probes.cluster_purity(labels, labels[1:]), r"\(6,\) and clusters \(5,\)"),
         (lambda: probes.mutual_information(labels[:0], labels[:0]), r"\(0,\)"),
-        (lambda: probes.map_2d(x, "umap"), "no map named 'umap'; known: pca, tsne"),
-        (lambda: probes.map_2d(x[:3]), r"shape \(3, 3\)"),
+        (lambda: probes.embed_2d(x, "umap"), "no embedding named 'umap'; known: pca, tsne"),
+        (lambda: probes.embed_2d(x[:3]), r"shape \(3, 3\)"),
     ]:
         with pytest.raises(ValueError, match=said) as caught:
             call()

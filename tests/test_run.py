@@ -14,10 +14,10 @@ from tgan_lib.device import training_mode
 from tgan_lib.gan import GAN
 from tgan_lib.losses import LOSSES
 from tgan_lib.penalties import PENALTIES, LeCam
-from tgan_lib.run import SCALARS, Run
-from tgan_lib.settings import Settings
-from tgan_lib.terms import Step, Term
-from tgan_lib.training import train
+from tgan_lib.training.settings import Settings
+from tgan_lib.training.step import SCALARS, Run
+from tgan_lib.training.terms import Step, Term
+from tgan_lib.training.train import train
 
 B = 8
 SETTINGS = Settings(batch_size=B, ema_half_life=100.0)
@@ -91,7 +91,7 @@ def test_a_step_equals_the_same_step_written_out_plainly(digits: Images, case: s
 def test_a_discriminator_with_batch_norm_sees_reals_and_fakes_apart(digits: Images) -> None:
     ours, plain = small("dcgan_2016"), small("dcgan_2016")
     run = Run(ours, digits, SETTINGS)
-    assert not run.joint
+    assert not run.concat_real_fake
     run.one_step()
     plainly(plain, digits, SETTINGS, 1)
     # with separate passes the statistics after D's step and G's are the textbook's

@@ -13,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tgan_lib import stored
-from tgan_lib.machine import device_in_words
+from tgan_lib.provenance import device_in_words
+from tgan_lib.results import FOLDER, picture, results
 
 STUDIES = Path(__file__).resolve().parents[1] / "book" / "studies"
 sys.path.insert(0, str(STUDIES))
@@ -53,12 +53,12 @@ def test_results_of_other_settings_are_refused_and_kept(tmp_path: Path) -> None:
 
 
 # The benchmark is no study: test_bench.py and the page that shows it have their own tests.
-ALL_STUDIES = sorted(path for path in stored.FOLDER.glob("*.json") if path.stem != "bench")
+ALL_STUDIES = sorted(path for path in FOLDER.glob("*.json") if path.stem != "bench")
 
 
 @pytest.mark.parametrize("path", ALL_STUDIES, ids=lambda p: p.stem)
 def test_every_stored_study_is_complete_and_comes_from_a_script_of_ours(path: Path) -> None:
-    found = stored.results(path.stem)
+    found = results(path.stem)
     assert (STUDIES.parents[1] / found["script"]).exists()
     assert {"device", "versions", "date"} <= found.keys()
     assert len(found["settings"]["seeds"]) >= 3
@@ -67,7 +67,7 @@ def test_every_stored_study_is_complete_and_comes_from_a_script_of_ours(path: Pa
 
 
 def test_chapter_threes_study_holds_every_network_at_every_seed() -> None:
-    found = stored.results("image_gans")
+    found = results("image_gans")
     settings = found["settings"]
     cells = {f"{name} seed {seed}" for name in settings["networks"] for seed in settings["seeds"]}
     assert set(found["cells"]) == cells
@@ -78,7 +78,7 @@ def test_an_unknown_study_is_one_sentence() -> None:
     with pytest.raises(
         ValueError, match=r"no stored study named 'image_gan' \(did you mean 'image_gans'\?\)"
     ):
-        stored.results("image_gan")
+        results("image_gan")
 
 
 def test_chapter_four_shows_the_studys_own_code() -> None:
@@ -115,7 +115,7 @@ def test_the_face_offs_settings_are_those_that_ended_nearest() -> None:
         return {name: {"distance": r} for name, r in zip(names, readings, strict=True)}
 
     found: dict[str, Any] = {"cells": {}}
-    for way in face_off.WAYS:
+    for way in face_off.STRATEGIES:
         found["cells"] |= cells(way, face_off.OWN[way][1][0] if way in face_off.OWN else None)
     found["cells"][face_off.search_name("l2sp", 3.0, 0.01)] = {"distance": [50.0, 10.0]}
     chosen = face_off.choices(found)
@@ -136,7 +136,7 @@ def test_samples_of_a_study_fill_their_own_row_of_its_picture(tmp_path: Path) ->
 
 
 def test_chapter_sixteens_study_holds_every_way_on_every_number_of_images() -> None:
-    found = stored.results("face_off")
+    found = results("face_off")
     s = found["settings"]
     cells = {
         f"{pair}, {n} images, {way} seed {seed}"
@@ -144,7 +144,7 @@ def test_chapter_sixteens_study_holds_every_way_on_every_number_of_images() -> N
     }  # fmt: skip
     assert {cell for cell in found["cells"] if "images" in cell} == cells
     assert set(found["cells"]["costs"]) == set(s["ways"])
-    assert stored.picture("face_off").shape == (len(cells) // len(s["seeds"]) * 28, 16 * 28)
+    assert picture("face_off").shape == (len(cells) // len(s["seeds"]) * 28, 16 * 28)
     for way in s["ways"]:
         tried = len(s["rates"]) + (len(s["own"][way][1]) - 1 if way in s["own"] else 0)
         assert sum(cell.startswith(f"search {way} rate") for cell in found["cells"]) == tried
@@ -152,4 +152,4 @@ def test_chapter_sixteens_study_holds_every_way_on_every_number_of_images() -> N
 
 def test_an_unknown_picture_is_one_sentence() -> None:
     with pytest.raises(ValueError, match="no stored picture named 'face_of'"):
-        stored.picture("face_of")
+        picture("face_of")

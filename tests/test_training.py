@@ -13,16 +13,16 @@ import torch
 from torch import nn
 
 from tgan_lib.augment import ADA
-from tgan_lib.checkpoint import load_checkpoint
 from tgan_lib.data import Images, load, to_uint8
-from tgan_lib.ema import ema_decay, update_ema
 from tgan_lib.gan import GAN
-from tgan_lib.history import History
 from tgan_lib.losses import LOSSES
 from tgan_lib.penalties import LeCam
-from tgan_lib.run import Run
-from tgan_lib.settings import Settings, pick_precision
-from tgan_lib.training import train
+from tgan_lib.training.checkpoint import load_checkpoint
+from tgan_lib.training.ema import ema_decay, update_ema
+from tgan_lib.training.history import History
+from tgan_lib.training.settings import Settings, pick_precision
+from tgan_lib.training.step import Run
+from tgan_lib.training.train import train
 
 SETTINGS = Settings(batch_size=8, ema_half_life=100.0)
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from real_data import mnist
 
-from tgan_lib import data, recipes, zoo
+from tgan_lib import data, zoo
 from tgan_lib.features import extract, load_features
 from tgan_lib.gan import GAN
 from tgan_lib.metrics import Distance, class_counts
 from tgan_lib.transfer import freeze_discriminator, low_rank
+from tgan_lib.zoo import recipes
 
 
 @pytest.mark.parametrize("name", zoo.names())

@@ -13,6 +13,7 @@ from .budget import budget, budget_sentence, current_budget
 from .device import default_device
 from .gan import GAN
 from .losses import LOSSES
+from .results import results
 
 __version__ = "0.1.0"
 
@@ -21,38 +22,32 @@ _LATER: dict[str, tuple[str, str | None]] = {
     "ADA": ("augment", "ADA"),
     "DiffAugment": ("augment", "DiffAugment"),
     "Distance": ("metrics", "Distance"),
-    "Frames": ("frames", "Frames"),
-    "LatentExplorer": ("explorer", "LatentExplorer"),
-    "Playground": ("playground", "Playground"),
-    "adapt": ("adapting", "adapt"),
+    "Frames": ("widgets.frames", "Frames"),
+    "Images": ("data", "Images"),
+    "LatentExplorer": ("widgets.explorer", "LatentExplorer"),
+    "Playground": ("widgets.playground", "Playground"),
+    "adapt": ("transfer.strategies", "adapt"),
     "augment": ("augment", None),
     "check": ("exercises", "check"),
-    "coverage": ("coverage", None),
-    "exercises": ("exercises", None),
     "data": ("data", None),
     "features": ("features", None),
     "few_shot": ("data", "few_shot"),
     "glue": ("plots", "glue"),
-    "glyphs": ("glyphs", None),
-    "grids": ("frames", "grids"),
+    "grids": ("widgets.frames", "grids"),
     "latent": ("latent", None),
     "load": ("data", "load"),
     "losses": ("losses", None),
     "metrics": ("metrics", None),
     "networks": ("networks", None),
-    "overfitting": ("overfitting", None),
     "penalties": ("penalties", None),
-    "probes": ("probes", None),
-    "blending": ("blending", None),
-    "inversion": ("inversion", None),
     "plots": ("plots", None),
-    "results": ("stored", "results"),
-    "train": ("training", "train"),
+    "split": ("data", "split"),
+    "train": ("training.train", "train"),
     "transfer": ("transfer", None),
     "zoo": ("zoo", None),
 }
 
-__all__ = ["GAN", "LOSSES", "budget", "current_budget", "default_device", "setup", *sorted(_LATER)]
+__all__ = ["GAN", "LOSSES", "budget", "current_budget", "default_device", "results", "setup", *sorted(_LATER)]
 
 
 def __getattr__(name: str) -> Any:

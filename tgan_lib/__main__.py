@@ -6,7 +6,8 @@ import argparse
 
 
 def main() -> None:
-    from . import recipes, zoo
+    from . import zoo
+    from .zoo import recipes
 
     parser = argparse.ArgumentParser(
         prog="python -m tgan_lib", description="What tgan_lib ships, and how to make it again."

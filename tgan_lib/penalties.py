@@ -27,7 +27,7 @@ from torch.func import functional_call, grad
 
 from .errors import unknown_name
 from .losses import wide
-from .terms import Step, Term
+from .training.terms import Step, Term
 
 Penalty = Callable[[nn.Module, Tensor, Tensor, torch.Generator | None], Tensor]
 

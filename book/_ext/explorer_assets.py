@@ -1,7 +1,7 @@
 """Gives the built site what its latent explorers need: their code, and the weights of the models they show.
 
 All of it goes to _static/explorer/, as scripts that also load from a file:// address. Pages hold only still
-twins (see tgan_lib.explorer.twin); a page's loader fetches the rest when a twin comes near the viewport.
+twins (see tgan_lib.widgets.explorer.twin); a page's loader fetches the rest when a twin comes near the viewport.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from tgan_lib import zoo
-from tgan_lib.explorer import assets, pack
+from tgan_lib.widgets.explorer import assets, pack
 
 logger = logging.getLogger(__name__)
 TWIN = re.compile(r'data-explorer="([^"]*)"')

@@ -1,6 +1,6 @@
 """Gives the built site what its playgrounds need: their code and style, as scripts that load from a file too.
 
-All of it goes to _static/playground/. Pages hold only still twins (see tgan_lib.playground); a page's loader
+All of it goes to _static/playground/. Pages hold only still twins (see tgan_lib.widgets.playground); a page's loader
 fetches the rest when a twin comes near the viewport.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from tgan_lib.playground import assets
+from tgan_lib.widgets.playground import assets
 
 
 def write_assets(app: Sphinx, error: Exception | None) -> None:

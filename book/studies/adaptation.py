@@ -14,12 +14,18 @@ import torch
 from torch import Tensor
 
 from tgan_lib import GAN, Distance, data, few_shot, zoo
-from tgan_lib.adapting import adapt
-from tgan_lib.coverage import prdc
 from tgan_lib.features import extract
-from tgan_lib.metrics import frechet_distance, kernel_distance
-from tgan_lib.overfitting import discriminator_overfitting, judge, membership_auc, memorisation
+from tgan_lib.metrics import (
+    discriminator_overfitting,
+    frechet_distance,
+    judge,
+    kernel_distance,
+    membership_auc,
+    memorisation,
+    prdc,
+)
 from tgan_lib.transfer import trainable
+from tgan_lib.transfer.strategies import adapt
 
 FEATURES = "mnist-v1"
 SAMPLES = 1000

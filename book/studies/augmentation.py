@@ -24,8 +24,7 @@ from study import RESULTS, run_cells
 from torch import Tensor
 
 from tgan_lib import ADA, GAN, DiffAugment, data, few_shot
-from tgan_lib.ada import leaks
-from tgan_lib.augment import Augment
+from tgan_lib.augment import Augment, leaks
 from tgan_lib.transfer import start_from
 
 SEEDS = (0, 1, 2)

@@ -22,7 +22,8 @@ import torch
 from PIL import Image
 from study import RESULTS, run_cells
 
-from tgan_lib import Distance, clinic, data
+from tgan_lib import Distance, data
+from tgan_lib.chapters import clinic
 
 SEEDS, OTHER_SEEDS = (0, 1, 2), (3, 4, 5)
 READINGS = 20

@@ -26,11 +26,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from tgan_lib import GAN, Distance, adapt, data, few_shot, load, train, zoo
-from tgan_lib.coverage import prdc
-from tgan_lib.domains import DOMAINS, FEATURES, Domain, load_domain
+from tgan_lib.chapters.domains import DOMAINS, FEATURES, Domain, load_domain
 from tgan_lib.features import SmallNet, extract, load_features
-from tgan_lib.metrics import frechet_between, frechet_distance, kernel_distance, moments
-from tgan_lib.overfitting import judge
+from tgan_lib.metrics import frechet_between, frechet_distance, judge, kernel_distance, moments, prdc
 from tgan_lib.plots import tile
 from tgan_lib.transfer import start_from
 

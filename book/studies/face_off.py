@@ -35,7 +35,7 @@ from stability import in_turns
 from study import RESULTS, run_cells
 
 from tgan_lib import Distance, few_shot
-from tgan_lib.adapting import WAYS, adapt
+from tgan_lib.transfer.strategies import STRATEGIES, adapt
 
 SEEDS = (0, 1, 2)
 NUMBERS = (10, 50, 100, 500)
@@ -84,7 +84,7 @@ def search(pair: Pair, steps: int, found: dict[str, Any], path: Path, settings: 
         return result
 
     for half in (0, 1):
-        tried = [cell for way in WAYS for cell in search_cells(way)]
+        tried = [cell for way in STRATEGIES for cell in search_cells(way)]
         if half:
             tried = [
                 (way, choices(found)[way]["rate"], own)
@@ -100,9 +100,9 @@ def search_name(way: str, rate: float, own: Any) -> str:
 
 
 def choices(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Way -> the rate and the settings that ended nearest, of those tried so far."""
+    """Strategy -> the rate and the settings that ended nearest, of those tried so far."""
     best: dict[str, dict[str, Any]] = {}
-    for way in WAYS:
+    for way in STRATEGIES:
         name, values = OWN.get(way, ("", (None,)))
         tried = [(rate, own) for rate in RATES for own in values]
         scores = {
@@ -125,7 +125,9 @@ def costs(pair: Pair, chosen: dict[str, dict[str, Any]], rounds: int = 5, steps:
         )
         return float(1000 * history.notes["seconds"] / steps)
 
-    ways = sorted(WAYS, key=lambda way: way != "fine_tune")  # what the others are multiples of comes first
+    ways = sorted(
+        STRATEGIES, key=lambda way: way != "fine_tune"
+    )  # what the others are multiples of comes first
     return in_turns({way: partial(milliseconds, way) for way in ways}, rounds)
 
 
@@ -152,7 +154,7 @@ def main() -> None:
         "steps": [arguments.steps * r // READINGS for r in range(1, READINGS + 1)],
         "seeds": list(SEEDS),
         "numbers": list(NUMBERS),
-        "ways": list(WAYS),
+        "ways": list(STRATEGIES),
         "pairs": list(PAIRS),
         "samples": SAMPLES,
         "features": FEATURES,
@@ -166,7 +168,7 @@ def main() -> None:
     search(pairs["digits to letters"], arguments.steps, found, arguments.out, settings)
     chosen = choices(found)
     distances = {name: pair.distance() for name, pair in pairs.items()}
-    order = [(pair, n, way) for pair in PAIRS for n in NUMBERS for way in WAYS]
+    order = [(pair, n, way) for pair in PAIRS for n in NUMBERS for way in STRATEGIES]
 
     def compute(cell: str) -> dict[str, Any]:
         if cell == "costs":

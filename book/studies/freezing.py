@@ -30,18 +30,24 @@ from stability import costs
 from study import RESULTS, run_cells
 
 from tgan_lib import GAN, Distance, few_shot
-from tgan_lib.adapting import WAYS, Way
 from tgan_lib.features import extract
-from tgan_lib.metrics import frechet_between, moments
+from tgan_lib.metrics import (
+    discriminator_overfitting,
+    frechet_between,
+    judge,
+    membership_auc,
+    memorisation,
+    moments,
+)
 from tgan_lib.networks import layers as layers_of
-from tgan_lib.overfitting import discriminator_overfitting, judge, membership_auc, memorisation
 from tgan_lib.transfer import freeze_generator, start_from
+from tgan_lib.transfer.strategies import STRATEGIES, Strategy
 
 SEEDS = (0, 1, 2)
 JUDGED = 500  # samples whose logits are taken
 
 
-def freeze_g(source: GAN, seed: int, layers: int = 1) -> Way:
+def freeze_g(source: GAN, seed: int, layers: int = 1) -> Strategy:
     """Fine-tuning with the `layers` layers of G nearest the latent frozen."""
     return freeze_generator(start_from(source, seed=seed), layers), {}
 
@@ -55,13 +61,13 @@ def freeze_logit_end(gan: GAN, count: int) -> GAN:
     return gan
 
 
-def freeze_d_logit_end(source: GAN, seed: int, layers: int = 1) -> Way:
+def freeze_d_logit_end(source: GAN, seed: int, layers: int = 1) -> Strategy:
     """Fine-tuning with the `layers` layers of D nearest the logit frozen."""
     return freeze_logit_end(start_from(source, seed=seed), layers), {}
 
 
-WAYS["freeze_g"] = freeze_g
-WAYS["freeze_d_logit_end"] = freeze_d_logit_end
+STRATEGIES["freeze_g"] = freeze_g
+STRATEGIES["freeze_d_logit_end"] = freeze_d_logit_end
 
 # The study's names: a way, and its settings. "D 2" is FreezeD with two layers.
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -168,7 +174,7 @@ def main() -> None:
 
 def build(source: GAN, way: str, given: dict[str, Any]) -> GAN:
     """A GAN made ready as the way wants it."""
-    return WAYS[way](source, 0, **given)[0]
+    return STRATEGIES[way](source, 0, **given)[0]
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from study import RESULTS, run_cells
 
 from tgan_lib import GAN, Distance, data, train
 from tgan_lib.metrics import speckle
-from tgan_lib.run import Run
-from tgan_lib.settings import Settings
+from tgan_lib.training.settings import Settings
+from tgan_lib.training.step import Run
 
 # What differs from the mixtures: pixels are many, so a gradient's norm is another, and so is what bounds it.
 # WGAN-GP's weight is the published one.

@@ -35,9 +35,9 @@ from torchvision.transforms.functional import gaussian_blur
 
 from tgan_lib import GAN, data, zoo
 from tgan_lib.bench.costs import peak_bytes
+from tgan_lib.data import resize
 from tgan_lib.features import FeatureNet, extract, load_features
 from tgan_lib.metrics import frechet_between, frechet_distance, kernel_distance, moments, prdc
-from tgan_lib.pixels import resize
 
 SEEDS = (0, 1, 2)
 SIZES = (100, 200, 500, 1000, 2000, 5000, 10_000)

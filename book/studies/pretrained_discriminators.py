@@ -29,14 +29,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from tgan_lib import GAN, data, few_shot, train, zoo
-from tgan_lib.coverage import prdc
+from tgan_lib.chapters.fine_tuning import accuracy
 from tgan_lib.features import DigitNet, FeatureNet, extract, load_features
-from tgan_lib.fine_tuning import accuracy
-from tgan_lib.metrics import frechet_between, moments, speckle
+from tgan_lib.metrics import frechet_between, moments, prdc, speckle
 from tgan_lib.networks import ProjectedDiscriminator
 from tgan_lib.networks.dcgan import dcgan_encoder
-from tgan_lib.recipes_features import train_classifier
 from tgan_lib.transfer import start_from
+from tgan_lib.zoo.recipes_features import train_classifier
 
 SEEDS = (0, 1, 2)
 READINGS = 4  # of the distance, evenly in steps

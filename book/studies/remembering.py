@@ -29,11 +29,9 @@ from study import RESULTS, run_cells
 from torch import Tensor
 
 from tgan_lib import GAN, data
-from tgan_lib.anchors import EWC
-from tgan_lib.coverage import prdc
 from tgan_lib.features import extract
-from tgan_lib.metrics import frechet_distance
-from tgan_lib.transfer import start_from
+from tgan_lib.metrics import frechet_distance, prdc
+from tgan_lib.transfer import EWC, start_from
 
 SEEDS = (0, 1, 2)
 NUMBERS = (10, 100)

@@ -35,9 +35,9 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import softplus
 
 from tgan_lib import GAN, Distance, few_shot, train
-from tgan_lib.adapters import maps
-from tgan_lib.adapting import WAYS
 from tgan_lib.transfer import miner, start_from, unfreeze
+from tgan_lib.transfer.adapters import linear_layers
+from tgan_lib.transfer.strategies import STRATEGIES
 
 SEEDS = (0, 1, 2)
 READINGS = 4
@@ -46,7 +46,7 @@ RATES = (0.3, 1.0, 3.0, 10.0)  # times TRAINED's, of G alone
 RANKS = (1, 2, 4, 8, 16)
 KEPT = (0, *RANKS, 32)  # how much of fine-tuning's change is kept when it is cut down to a rank
 TWO_STAGES = "miner, then everything"
-# Way of this study -> way of `adapting` and its settings; the two stages are in `mine_then_train`.
+# Strategy of this study -> way of `adapting` and its settings; the two stages are in `mine_then_train`.
 ONE_STAGE: dict[str, tuple[str, dict[str, Any]]] = {
     "everything": ("fine_tune", {}),
     "scale and shift": ("scale_shift", {}),
@@ -94,7 +94,7 @@ def change(source: GAN, gan: GAN) -> list[dict[str, Any]]:
     1, 2, 4, 8 and 16 largest singular values.
     """
     found = []
-    for old, new in zip(maps(source.ema), maps(gan.ema), strict=True):
+    for old, new in zip(linear_layers(source.ema), linear_layers(gan.ema), strict=True):
         moved = matrix(new) - matrix(old)
         squares = torch.linalg.svdvals(moved.double()).square()
         running = (squares.cumsum(0) / squares.sum()).tolist()
@@ -117,7 +117,7 @@ def cut_down(source: GAN, gan: GAN, rank: int) -> GAN:
     Biases, norms and their statistics are those of `gan`, so that rank 0 is what they do alone.
     """
     cut = start_from(gan)
-    for old, new in zip(maps(source.ema), maps(cut.ema), strict=True):
+    for old, new in zip(linear_layers(source.ema), linear_layers(cut.ema), strict=True):
         u, s, vh = torch.linalg.svd(matrix(new) - matrix(old), full_matrices=False)
         kept = (u[:, :rank] * s[:rank]) @ vh[:rank]
         new.weight.copy_(old.weight + kept.view_as(old.weight))
@@ -157,9 +157,9 @@ def memory(gan: GAN, batch_size: int) -> dict[str, int]:
 
 
 def builders(source: GAN) -> dict[str, Callable[[], GAN]]:
-    """Way -> what makes the GAN that it trains; of the two stages, the second's."""
+    """Strategy -> what makes the GAN that it trains; of the two stages, the second's."""
     found = {
-        name: (lambda way=way, own=own: WAYS[way](source, 0, **own)[0])
+        name: (lambda way=way, own=own: STRATEGIES[way](source, 0, **own)[0])
         for name, (way, own) in ONE_STAGE.items()
     }
     return found | {TWO_STAGES: lambda: unfreeze(miner(start_from(source)))}
@@ -170,7 +170,7 @@ def search_cell(name: str, factor: float) -> str:
 
 
 def choose(cells: dict[str, Any]) -> dict[str, float]:
-    """Way -> the factor of those tried with which it ended nearest to the pool."""
+    """Strategy -> the factor of those tried with which it ended nearest to the pool."""
     best = {
         name: min(RATES, key=lambda factor: cells[search_cell(name, factor)]["distance"][-1])
         for name in SEARCHED

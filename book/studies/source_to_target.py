@@ -25,12 +25,11 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize, softplus
 
 from tgan_lib import GAN, Distance, data, train
-from tgan_lib.coverage import prdc
-from tgan_lib.metrics import frechet_between, moments
-from tgan_lib.run import Run
-from tgan_lib.settings import Settings
-from tgan_lib.terms import Step, Term
-from tgan_lib.training import own_random_state
+from tgan_lib.metrics import frechet_between, moments, prdc
+from tgan_lib.training.settings import Settings
+from tgan_lib.training.step import Run
+from tgan_lib.training.terms import Step, Term
+from tgan_lib.training.train import own_random_state
 from tgan_lib.transfer import start_from
 
 SEEDS = (0, 1, 2)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tgan_lib.machine import provenance
+from tgan_lib.provenance import provenance
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 

@@ -23,7 +23,7 @@ from study import RESULTS, run_cells
 from torch import Tensor, nn
 
 from tgan_lib import data
-from tgan_lib.fine_tuning import (
+from tgan_lib.chapters.fine_tuning import (
     PARTS,
     ResNet18,
     accuracy,
@@ -51,7 +51,7 @@ RATES = (0.01, 0.03, 0.1)
 STRENGTHS = (0.003, 0.03, 0.3)
 FACTOR = 2.6
 BETA = 0.01
-WAYS = ("scratch", "frozen", "all", "discriminative", "L2", "L2-SP")
+STRATEGIES = ("scratch", "frozen", "all", "discriminative", "L2", "L2-SP")
 
 
 class Setting(NamedTuple):
@@ -225,9 +225,9 @@ def main() -> None:
         return
     seeds = SEEDS[:1] if arguments.quick else SEEDS
     # seeds outermost within a number of images: should the script be stopped, every way has been run equally often
-    names = [f"{way}, {n} seed {seed}" for n in (100, 20, 5) for seed in seeds for way in WAYS]
+    names = [f"{way}, {n} seed {seed}" for n in (100, 20, 5) for seed in seeds for way in STRATEGIES]
     names += [f"source seed {seed}" for seed in seeds]
-    names += [f"{way}, all seed {seed}" for seed in seeds for way in WAYS]
+    names += [f"{way}, all seed {seed}" for seed in seeds for way in STRATEGIES]
     names += [f"{way}, 100 longer seed {seed}" for seed in seeds for way in LONGER_WAYS]
     settings = {
         "source_classes": list(SOURCE),
@@ -251,7 +251,7 @@ def main() -> None:
         "strengths": list(STRENGTHS),
         "factor": FACTOR,
         "beta": BETA,
-        "ways": list(WAYS),
+        "ways": list(STRATEGIES),
         "seeds": list(SEEDS),
         "threads": torch.get_num_threads(),
         "data": study.data,

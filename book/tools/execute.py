@@ -30,7 +30,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from notebooks import code_cells, code_sha256, is_setup_cell, label, notebook_paths, read, setup_cell
 
 from tgan_lib.budget import BUDGETS, current_budget
-from tgan_lib.machine import provenance
+from tgan_lib.provenance import provenance
 
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 KEPT_METADATA = {"tags", "mystnb", "jupyter", "cellView"}

@@ -31,7 +31,7 @@ from notebooks import (
 
 MOST_LINES, MOST_MEDIAN_LINES = 40, 12
 MOST_BYTES, MOST_TEXT_BYTES = 1_500_000, 100_000
-FRAMES_PNG = re.compile(r"url\(data:image/png;base64,[\w+/=]+\)")  # as tgan_lib.frames writes it
+FRAMES_PNG = re.compile(r"url\(data:image/png;base64,[\w+/=]+\)")  # as tgan_lib.widgets.frames writes it
 WORDS = (1_500, 3_000)
 SHORTEST_ALT = 40  # characters
 WIDGETS = "application/vnd.jupyter.widget"

@@ -92,7 +92,7 @@ def code_sha256(nb: Any) -> str:
 
 
 def without_origins(source: str) -> str:
-    """The source with the names that it imports from our library in its first line, whichever modules they come from."""
+    """The source, its first line naming all that it imports from our library, whichever modules that comes from."""
     lists = [re.sub(r"#.*", "", found.strip("()")) for found in OUR_IMPORT.findall(source)]
     names = sorted(name for text in lists for part in text.split(",") if (name := " ".join(part.split())))
     return f"from tgan_lib import {', '.join(names)}\n{OUR_IMPORT.sub('', source)}" if names else source

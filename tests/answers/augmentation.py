@@ -184,7 +184,7 @@ def leak_reference(samples, real, transform):
 
 
 def leak_by_library(samples, real, transform):
-    from tgan_lib.ada import leaks
+    from tgan_lib.augment import leaks
 
     return leaks(samples, real, transform)
 

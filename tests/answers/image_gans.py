@@ -277,7 +277,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (loss_real_logits_detached, "nothing from the real"),
         (loss_no_grad_at_all, "no gradient reaches D"),
         (loss_freezes_generator, "no longer want gradients"),
-        (loss_draws_its_own_latents, "two losses"),
+        (loss_draws_its_own_latents, "draws from torch's global"),
         (loss_steps_itself, "calls backward"),
         (lambda *a: loss_reference(*a).item(), "without .item()"),
         (lambda d, g, x, z: F.softplus(-d(x)), "shape (5,)"),

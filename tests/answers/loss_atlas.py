@@ -363,7 +363,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda d, x, y, t: gp_reference(d, 2 * x, 2 * y, torch.full_like(t, 0.5)), "added up"),
         (gp_without_graph, "create_graph=True"),
         (gp_half_detached, "something in it is detached"),
-        (gp_own_t, "use the t that is given"),
+        (gp_own_t, "draws from torch's global"),
         (gp_backward, "calls backward"),
         (gp_not_wanting_gradients, "RuntimeError"),
         (lambda d, x, y, t: 3 * gp_reference(d, x, y, t), "it should be"),

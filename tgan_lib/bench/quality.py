@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from ..data import Images, load
+from ..data.images import Images, load
 from ..gan import GAN
-from ..loop import Metric
-from ..metrics import Distance
-from ..training import train
+from ..metrics.distances import Distance
+from ..training.loop import Metric
+from ..training.train import train
 from .loops import classic_loop, pil_batches
 
 LEVEL = 30.0  # the floor is 0.3; chapter 3's DCGAN gets to 28 in two minutes

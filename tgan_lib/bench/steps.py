@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..data import Images, load
+from ..data.images import Images, load
 from ..gan import GAN
 from . import loops
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from .core import NOT_WRITTEN, Check, Wrong, call, close, scalar, wrong_if
+from .core import NOTHING, Check, Wrong, call, close, scalar, wrong_if
 from .linear import LinearDiscriminator, LinearGenerator
 
 Answer = Callable[..., Any]
@@ -122,7 +122,7 @@ def check_shift_right(answer: Answer) -> str:
     before, leaf = images.clone(), images.requires_grad_()
     offsets = torch.tensor(OFFSETS)
     got = call(answer, images=leaf, offsets=offsets.clone())
-    wrong_if(got is None or got is ..., f"{NOT_WRITTEN}: it returns nothing.")
+    wrong_if(got is None or got is ..., NOTHING)
     wrong_if(not isinstance(got, Tensor), f"your function returns {type(got).__name__}; a tensor is right.")
     wrong_if(
         got.shape != images.shape,
@@ -291,7 +291,7 @@ def check_ada_step(answer: Answer) -> str:
     for p, logits, batch_size, images_to_one in CONTROLLED:
         given = torch.tensor(logits)
         value = call(answer, p=p, real_logits=given, batch_size=batch_size, images_to_one=images_to_one)
-        wrong_if(value is None or value is ..., f"{NOT_WRITTEN}: it returns nothing.")
+        wrong_if(value is None or value is ..., NOTHING)
         try:
             got.append(float(value))
         except (TypeError, ValueError, RuntimeError):
@@ -338,7 +338,7 @@ def flip(images: Tensor) -> Tensor:
 
 def _check_share(answer: Answer, samples: Tensor, real: Tensor, share: float) -> None:
     value = call(answer, samples=samples.clone(), real=real.clone(), transform=flip)
-    wrong_if(value is None or value is ..., f"{NOT_WRITTEN}: it returns nothing.")
+    wrong_if(value is None or value is ..., NOTHING)
     if isinstance(value, Tensor) and value.numel() != 1:
         raise Wrong(
             f"your function returns a tensor of shape {tuple(value.shape)}; q is one number: take the inner product "

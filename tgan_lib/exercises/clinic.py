@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from .core import NOT_WRITTEN, Check, Raised, Wrong, call, close, wrong_if
+from .core import NOTHING, Check, Raised, Wrong, close, wrong_if
+from .core import call_drawing as call  # its networks and latents may draw
 from .linear import LinearDiscriminator, LinearGenerator, all_parameters, all_statistics
 
 Answer = Callable[..., Any]
@@ -21,7 +22,7 @@ Answer = Callable[..., Any]
 
 def tensor_of_shape(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
     """`value`, or `Wrong` where it is no tensor of floats with this shape."""
-    wrong_if(value is None or value is ..., f"{NOT_WRITTEN}: your function returns nothing.")
+    wrong_if(value is None or value is ..., NOTHING)
     wrong_if(
         not isinstance(value, Tensor),
         f"your function returns a {type(value).__name__}; {what} are one tensor.",
@@ -105,7 +106,7 @@ def check_two_optimisers(answer: Answer) -> str:
     generator = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
     discriminator = LinearDiscriminator([1.0, 2.0, 3.0, 4.0])
     pair = call(answer, generator=generator, discriminator=discriminator)
-    wrong_if(pair is None or pair is ..., f"{NOT_WRITTEN}: your function returns nothing.")
+    wrong_if(pair is None or pair is ..., NOTHING)
     wrong_if(
         isinstance(pair, torch.optim.Optimizer),
         "your function returns one optimiser; each player needs its own, since they step at different moments.",
@@ -172,7 +173,7 @@ def check_turn_gradients(answer: Answer) -> str:
     before = [all_parameters(net) for net in (g, d)]
     call(answer, generator=g, discriminator=d, x=x.clone(), z=z.clone())
     if all(p.grad is not None and bool((p.grad == stale).all()) for p in (*g.parameters(), *d.parameters())):
-        raise Wrong(f"{NOT_WRITTEN}: no gradient has changed.")
+        raise Wrong("no gradient has changed: call backward on each loss.")
     wrong_if(
         any(not close(all_parameters(net), old) for net, old in zip((g, d), before, strict=True)),
         "a network's weights have moved: only the gradients are wanted, and no step.",
@@ -423,7 +424,7 @@ def check_mixes_images(answer: Answer) -> str:
 
 
 def _yes_or_no(value: Any) -> bool:
-    wrong_if(value is None or value is ..., f"{NOT_WRITTEN}: your function returns nothing.")
+    wrong_if(value is None or value is ..., NOTHING)
     if isinstance(value, Tensor) and value.numel() == 1:
         value = value.item()
     wrong_if(

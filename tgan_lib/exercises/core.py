@@ -14,6 +14,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -21,11 +22,16 @@ from typing import Any
 import torch
 
 from ..errors import unknown_name
+from .state import Surroundings, has_nan
 
 Check = Callable[[Any], str]
 
 NOT_WRITTEN = "not written yet"
+NOTHING = "your function returns nothing: end it with `return`."
+NAN = "your function makes NaN, which is no number: something overflows, or is 0 / 0."
 PASSED = "passed. "
+LONGEST = 500  # characters of a message
+UNLIKELY = 8128  # a seed that no answer is likely to set
 
 
 class Wrong(Exception):  # noqa: N818 - an answer can be wrong without any error
@@ -91,21 +97,75 @@ def _shell() -> Any:
     return module.get_ipython() if module else None
 
 
+@dataclass
+class _Trial:
+    """What the answer under judgement has returned so far."""
+
+    returned: list[object] = field(default_factory=list)
+    nan: bool = False
+
+
+_TRIAL: ContextVar[_Trial | None] = ContextVar("_TRIAL", default=None)
+
+
 def judge(checks: Mapping[str, Check], exercise: str, answer: object) -> CheckResult:
     """The verdict on one answer, shown to nobody. ValueError for an unknown exercise.
 
-    The global random state is put back, and the answer runs with gradients on whatever the caller's mode is.
+    No exception of the answer's leaves this, wherever it is raised, and the global random state, the default dtype
+    and the gradient mode are put back. The answer runs in float32 with gradients on, whatever the caller's modes are.
     """
     if exercise not in checks:
         raise unknown_name("exercise", exercise, checks)
+    trial, surroundings = _Trial(), Surroundings.now()
+    token = _TRIAL.set(trial)
     try:
         _require_function(answer)
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            torch.manual_seed(0)
-            message = checks[exercise](answer)
+        torch.manual_seed(0)
+        torch.set_grad_enabled(True)
+        torch.set_default_dtype(torch.float32)
+        message = checks[exercise](answer)
+        wrong_if(trial.nan, NAN)
     except Wrong as wrong:
-        return CheckResult(exercise, False, str(wrong))
-    return CheckResult(exercise, True, PASSED + message)
+        return CheckResult(exercise, False, one_line(str(wrong)))
+    except (Exception, SystemExit) as error:  # what came back made the check itself stumble
+        if trial.nan:
+            return CheckResult(exercise, False, NAN)
+        seen = (
+            f"your function returned {shown(trial.returned[-1])}" if trial.returned else "no call came back"
+        )
+        return CheckResult(
+            exercise, False, one_line(f"could not be judged: {seen}, and looking at it raised {safe(error)}.")
+        )
+    finally:
+        _TRIAL.reset(token)
+        surroundings.restore()
+    return CheckResult(exercise, True, one_line(PASSED + message))
+
+
+def one_line(message: str) -> str:
+    """The message on one line, with at most 500 characters."""
+    line = " ".join(message.split())
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+def shown(value: object) -> str:
+    """A value in a few words, whatever it is: its `repr` may be long, or raise."""
+    if isinstance(value, torch.Tensor) and value.numel() > 1:
+        return f"a tensor of shape {tuple(value.shape)}"
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        return _a(type(value).__name__)
+    return text if len(text) <= 60 else _a(type(value).__name__)
+
+
+def safe(error: BaseException) -> str:
+    """An exception's type and the first line of what it says, if it says anything."""
+    try:
+        message = str(error).strip().split("\n")[0].rstrip(".")
+    except Exception:
+        message = ""
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def _require_function(answer: object) -> None:
@@ -137,23 +197,50 @@ def is_stub(answer: object) -> bool:
     )
 
 
-def call(answer: Callable[..., Any], **arguments: Any) -> Any:
+def call(answer: Callable[..., Any], /, **arguments: Any) -> Any:
     """The answer's value for these arguments, by name if its own names agree, else in the order given.
 
-    Raises `Wrong` for a function that takes other arguments or is not written yet, and `Raised`, with the
-    reader's own line, for one that raises an exception.
+    Raises `Wrong` for a function that takes other arguments, is not written yet, or draws from a global random
+    generator or switches gradients or the default dtype; and `Raised`, with the reader's own line, for one that raises
+    an exception or SystemExit.
     """
+    return _called(answer, arguments, draws=False)
+
+
+def call_drawing(answer: Callable[..., Any], /, **arguments: Any) -> Any:
+    """As `call`, for an answer that may draw from the global random generators."""
+    return _called(answer, arguments, draws=True)
+
+
+def _called(answer: Callable[..., Any], arguments: dict[str, Any], *, draws: bool) -> Any:
     try:
         signature = inspect.signature(answer)
     except (TypeError, ValueError):  # some built-in functions have none
         signature = None
     args, kwargs = _arranged(signature, arguments)
+    before = Surroundings.now()
+    if not draws:
+        torch.manual_seed(UNLIKELY)
+    during = Surroundings.now()
     try:
-        return answer(*args, **kwargs)
-    except Exception as error:
+        value = answer(*args, **kwargs)
+    except (Exception, SystemExit) as error:
         if isinstance(error, NotImplementedError) and raised_by(answer, error):
             raise Wrong(f"{NOT_WRITTEN}.") from None
         raise Raised(f"your function raised {describe(error, answer)}") from error
+    finally:
+        changed = during.changed(draws=draws)
+        if draws:
+            torch.set_grad_enabled(before.grad)
+            torch.set_default_dtype(before.dtype)
+        else:
+            before.restore()
+    trial = _TRIAL.get()
+    if trial is not None:
+        trial.returned.append(value)
+        trial.nan |= has_nan(value) or has_nan(list(arguments.values()))
+    wrong_if(changed is not None, changed or "")
+    return value
 
 
 def _arranged(
@@ -171,17 +258,16 @@ def _arranged(
     raise Wrong(f"your function takes {signature}; this exercise calls it with ({', '.join(arguments)}).")
 
 
-def raised_by(answer: object, error: Exception) -> bool:
+def raised_by(answer: object, error: BaseException) -> bool:
     """True where the answer's own lines raise the error, and not something that they call, as torch may."""
     code = own_code(answer)
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
     return code is not None and innermost.f_code.co_filename == code.co_filename
 
 
-def describe(error: Exception, answer: object) -> str:
+def describe(error: BaseException, answer: object) -> str:
     """An exception in one line: its type, its message's first line, and the answer's own line of source."""
-    message = str(error).strip().split("\n")[0].rstrip(".")
-    text = f"{type(error).__name__}: {message}." if message else f"{type(error).__name__}."
+    text = f"{safe(error)}."
     code = own_code(answer)
     own_file = code.co_filename if code else None
     steps = traceback.walk_tb(error.__traceback__)
@@ -193,7 +279,7 @@ def describe(error: Exception, answer: object) -> str:
 def scalar(value: Any, what: str) -> torch.Tensor:
     """`value` as a 0-d tensor that keeps its gradient, or `Wrong`. `what` is its name: "the loss"."""
     if value is None or value is ...:
-        raise Wrong(f"{NOT_WRITTEN}: your function returns nothing.")
+        raise Wrong(NOTHING)
     if isinstance(value, (tuple, list, dict)):
         raise Wrong(f"your function returns {_a(type(value).__name__)}; return {what} alone, one number.")
     if isinstance(value, (int, float)):
@@ -213,12 +299,14 @@ def scalar(value: Any, what: str) -> torch.Tensor:
 
 def number(value: Any, wanted: str) -> float:
     """`value` as a float, or `Wrong`. `wanted` says what is right: "one number is wanted"."""
+    if value is None or value is ...:
+        raise Wrong(NOTHING)
     try:
-        if isinstance(value, str):
+        if isinstance(value, (str, bytes)) or torch.is_complex(torch.as_tensor(value)):
             raise TypeError
         return float(value)
-    except (TypeError, ValueError, RuntimeError):
-        raise Wrong(f"your function returns {value!r}; {wanted}.") from None
+    except Exception:  # an object's own __float__ may raise anything
+        raise Wrong(f"your function returns {shown(value)}; {wanted}.") from None
 
 
 def close(a: float | torch.Tensor, b: float | torch.Tensor, tolerance: float = 1e-4) -> bool:

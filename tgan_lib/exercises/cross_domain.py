@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .core import NOT_WRITTEN, Check, Raised, Wrong, call, close, wrong_if
+from .core import NOTHING, Check, Raised, Wrong, call, close, wrong_if
 
 Answer = Callable[..., Any]
 
@@ -34,7 +34,7 @@ def check_middle_square(answer: Answer) -> str:
             got = call(answer, image=image.clone())
         except Raised as error:
             raise Wrong(f"for an image of shape {shape} it fails. Seen: {error}") from error
-        wrong_if(got is None or got is ..., f"{NOT_WRITTEN}: it returns nothing.")
+        wrong_if(got is None or got is ..., NOTHING)
         wrong_if(
             not isinstance(got, Tensor), f"your function returns {type(got).__name__}; a tensor is wanted."
         )
@@ -157,7 +157,7 @@ def check_to_bytes(answer: Answer) -> str:
     """`to_bytes(x)`: floats in [-1, 1] -> uint8, the nearest; what lies outside, to the nearer end."""
     x = FLOATS.clone()
     got = call(answer, x=x)
-    wrong_if(got is None or got is ..., f"{NOT_WRITTEN}: it returns nothing.")
+    wrong_if(got is None or got is ..., NOTHING)
     wrong_if(not isinstance(got, Tensor), f"your function returns {type(got).__name__}; a tensor is wanted.")
     wrong_if(
         not torch.equal(x, FLOATS),
@@ -270,7 +270,7 @@ def check_log_gain(answer: Answer) -> str:
     got = []
     for scratch, transferred, _ in GAINS:
         found = call(answer, scratch=_numbers(scratch), transferred=_numbers(transferred))
-        wrong_if(found is None or found is ..., f"{NOT_WRITTEN}: it returns nothing.")
+        wrong_if(found is None or found is ..., NOTHING)
         got.append(_one_number(found))
     made = torch.tensor(got, dtype=torch.float64)
     right = torch.tensor([gain for _, _, gain in GAINS], dtype=torch.float64)
@@ -422,7 +422,7 @@ def check_rank_correlation(answer: Answer) -> str:
     got = []
     for x, y in lists:
         found = call(answer, x=x.clone(), y=y.clone())
-        wrong_if(found is None or found is ..., f"{NOT_WRITTEN}: it returns nothing.")
+        wrong_if(found is None or found is ..., NOTHING)
         got.append(_correlation(found))
     made = torch.tensor(got, dtype=torch.float64)
     right = torch.stack([_pearson(_mean_ranks(x), _mean_ranks(y)) for x, y in lists])

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from .core import NOT_WRITTEN, Check, Raised, Wrong, call, number, wrong_if
+from .core import NOTHING, Check, Raised, Wrong, call, number, wrong_if
 
 Answer = Callable[..., Any]
 Point = tuple[float, float]
@@ -21,7 +21,7 @@ Point = tuple[float, float]
 
 def _number(value: Any, what: str) -> float:
     """One number out of what an answer returned; no bool, no list of several."""
-    wrong_if(value is None or value is ..., f"{NOT_WRITTEN}: your function returns nothing.")
+    wrong_if(value is None or value is ..., NOTHING)
     wrong_if(isinstance(value, bool), f"your function returns {value}; {what} is wanted.")
     return number(value, f"{what} is wanted")
 
@@ -199,7 +199,7 @@ def check_paired_difference(answer: Answer) -> str:
 
 
 def _two(value: Any) -> Point:
-    wrong_if(value is None or value is ..., f"{NOT_WRITTEN}: your function returns nothing.")
+    wrong_if(value is None or value is ..., NOTHING)
     try:
         first, second = value
     except (TypeError, ValueError):
@@ -315,7 +315,7 @@ def check_not_dominated(answer: Answer) -> str:
 
 def _places(value: Any, points: list[Point]) -> list[int]:
     """What an answer returned as a sorted list of places."""
-    wrong_if(value is None or value is ..., f"{NOT_WRITTEN}: your function returns nothing.")
+    wrong_if(value is None or value is ..., NOTHING)
     if isinstance(value, torch.Tensor) or hasattr(value, "tolist"):
         value = value.tolist()
     try:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .core import NOT_WRITTEN, Check, Wrong, call, close, wrong_if
+from .core import NOTHING, Check, Wrong, call, close, wrong_if
 
 Answer = Callable[..., Any]
 
@@ -67,7 +67,7 @@ def check_freeze_first(answer: Answer) -> str:
                 "a module's own `requires_grad` is a new attribute that nothing reads: set it on each parameter, or "
                 "call the module's requires_grad_(False).",
             )
-            raise Wrong(f"{NOT_WRITTEN}.")
+            raise Wrong("nothing has changed: all parameters still want gradients, and every part trains.")
         wrong_if(
             any(not torch.equal(before[name], tensor) for name, tensor in net.state_dict().items()),
             "the values themselves have changed; freezing keeps every value and only stops it from moving.",
@@ -186,7 +186,7 @@ def check_parameters_to_train(answer: Answer) -> str:
     network = PartlyFrozen()
     asked = [p.requires_grad for p in network.parameters()]
     got = call(answer, network=network)
-    wrong_if(got is None or got is ..., f"{NOT_WRITTEN}.")
+    wrong_if(got is None or got is ..., NOTHING)
     wrong_if(
         asked != [p.requires_grad for p in network.parameters()],
         "your function changes which parameters require gradients; it should only look.",
@@ -345,7 +345,7 @@ def check_backward_cost(answer: Answer) -> str:
     got = []
     for costs, trains in BACKWARD:
         value = call(answer, costs=list(costs), trains=list(trains))
-        wrong_if(value is None or value is ..., f"{NOT_WRITTEN}.")
+        wrong_if(value is None or value is ..., NOTHING)
         got.append(_cost(value))
     for mistake, message in COST_MISTAKES:
         wrong_if(all(_near(x, mistake(*case)) for x, case in zip(got, BACKWARD, strict=True)), message)

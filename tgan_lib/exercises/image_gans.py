@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce_with_logits
 from torch.nn.functional import softplus
 
-from .core import NOT_WRITTEN, Check, Raised, Wrong, call, close, number, scalar, wrong_if
+from .core import NOTHING, Check, Raised, Wrong, call, call_drawing, close, number, scalar, wrong_if
 from .linear import LinearDiscriminator, LinearGenerator, all_parameters, all_statistics
 
 Answer = Callable[..., Any]
@@ -56,8 +56,8 @@ SIZE_MISTAKES: list[tuple[Callable[[int, int, int, int], float], str]] = [
 def check_upsampled_size(answer: Answer) -> str:
     """`upsampled_size(size, kernel, stride, padding)`: the side of a transposed convolution's output."""
     names = ("size", "kernel", "stride", "padding")
-    got = [call(answer, **dict(zip(names, layer, strict=True))) for layer in LAYERS]
-    wrong_if(any(value is None or value is ... for value in got), f"{NOT_WRITTEN}: it returns nothing.")
+    got = [call_drawing(answer, **dict(zip(names, layer, strict=True))) for layer in LAYERS]
+    wrong_if(any(value is None or value is ... for value in got), NOTHING)
     numbers = [number(value, "a size is one whole number") for value in got]
     right = [float((n - 1) * s - 2 * p + k) for n, k, s, p in LAYERS]
     for mistake, message in SIZE_MISTAKES:

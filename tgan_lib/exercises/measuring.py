@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .core import NOT_WRITTEN, Check, Wrong, call, close, wrong_if
+from .core import NOTHING, Check, Wrong, call, close, wrong_if
 
 Answer = Callable[..., Any]
 Mistakes = list[tuple[Tensor, str]]
@@ -19,7 +19,7 @@ Mistakes = list[tuple[Tensor, str]]
 
 def number(value: Any, what: str, reduce: str) -> float:
     """`value` as a float, or `Wrong`. `what` names it, "the distance"; `reduce` says how to get to one number."""
-    wrong_if(value is None or value is ..., f"{NOT_WRITTEN}: your function returns nothing.")
+    wrong_if(value is None or value is ..., NOTHING)
     if isinstance(value, (tuple, list, dict)):
         raise Wrong(f"your function returns a {type(value).__name__}; return {what} alone, one number.")
     shape = tuple(getattr(value, "shape", ()))

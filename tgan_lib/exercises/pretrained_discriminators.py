@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .core import NOT_WRITTEN, Check, Raised, Wrong, call, close, number, wrong_if
+from .core import NOTHING, Check, Raised, Wrong, call, close, number, wrong_if
 
 Answer = Callable[..., Any]
 
@@ -45,7 +45,7 @@ def check_frozen_features(answer: Answer) -> str:
     plain = images.detach().clone().requires_grad_()
     right, of_batch = reference(plain), _network()(images.detach()).detach()
     got = call(answer, network=net, images=images)
-    wrong_if(got is None or got is ..., f"{NOT_WRITTEN}: it returns nothing.")
+    wrong_if(got is None or got is ..., NOTHING)
     wrong_if(
         not isinstance(got, Tensor), f"your function returns {type(got).__name__}; features are a tensor."
     )
@@ -133,7 +133,7 @@ def check_multi_scale_logit(answer: Answer) -> str:
     for part in maps:
         part.requires_grad_()
     got = call(answer, maps=maps, heads=heads)
-    wrong_if(got is None or got is ..., f"{NOT_WRITTEN}: it returns nothing.")
+    wrong_if(got is None or got is ..., NOTHING)
     wrong_if(
         isinstance(got, (list, tuple)),
         f"your function returns {len(got) if isinstance(got, (list, tuple)) else 0} things, one for each head perhaps; "
@@ -250,7 +250,7 @@ COST_MISTAKES: list[tuple[Callable[[float, list[float], int], float], str]] = [
 def check_equal_cost_steps(answer: Answer) -> str:
     """`equal_cost_steps(seconds, times, steps)`: whole steps that fit, by the median round without the first."""
     got = [call(answer, seconds=s, times=list(t), steps=k) for s, t, k in ROUNDS]
-    wrong_if(any(value is None or value is ... for value in got), f"{NOT_WRITTEN}: it returns nothing.")
+    wrong_if(any(value is None or value is ... for value in got), NOTHING)
     numbers = [number(value, "one number is wanted") for value in got]
     exact = [s / _median(t[1:]) * k for s, t, k in ROUNDS]
     for mistake, message in COST_MISTAKES:
@@ -343,7 +343,7 @@ def check_flattery(answer: Answer) -> str:
             got.append(call(answer, **dict(zip(names, table, strict=True))))
         except Raised as error:
             raise Wrong(f"it fails for the distances {table}: {error}") from error
-    wrong_if(any(value is None or value is ... for value in got), f"{NOT_WRITTEN}: it returns nothing.")
+    wrong_if(any(value is None or value is ... for value in got), NOTHING)
     numbers = [number(value, "one number is wanted") for value in got]
     for mistake, message in FLATTERY_MISTAKES:
         wrong_if(all(close(n, mistake(*t)) for n, t in zip(numbers, TABLES, strict=True)), message)

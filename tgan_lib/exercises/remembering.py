@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from .core import NOT_WRITTEN, Check, Wrong, call, close, scalar, wrong_if
+from .core import NOTHING, Check, Wrong, call, close, scalar, wrong_if
 
 Answer = Callable[..., Any]
 
 
 def _tensor(value: Any, what: str) -> Tensor:
     """`value` as a tensor, or `Wrong`."""
-    wrong_if(value is None or value is ..., f"{NOT_WRITTEN}: your function returns nothing.")
+    wrong_if(value is None or value is ..., NOTHING)
     if not isinstance(value, Tensor):
         raise Wrong(f"your function returns {type(value).__name__!r} where {what} is a tensor.")
     return value

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d
 
-from .core import NOT_WRITTEN, Check, Raised, Wrong, call, close, wrong_if
+from .core import NOTHING, Check, Raised, Wrong, call, call_drawing, close, wrong_if
 
 Answer = Callable[..., Any]
 
 
 def _written(value: Any) -> None:
-    wrong_if(value is None or value is ..., f"{NOT_WRITTEN}: your function returns nothing.")
+    wrong_if(value is None or value is ..., NOTHING)
 
 
 def _number(value: Any, what: str) -> float:
@@ -166,7 +166,7 @@ def check_fold_norm(answer: Answer) -> str:
 
 
 def _folded(answer: Answer, weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    value = call(answer, weight=weight, norm=norm)
+    value = call_drawing(answer, weight=weight, norm=norm)
     _written(value)
     if isinstance(value, nn.Module):
         value = (value.weight, value.bias)
@@ -302,7 +302,7 @@ RANK_MISTAKES: list[tuple[Callable[[int, int], float], str]] = [
 def check_break_even_rank(answer: Answer) -> str:
     """`break_even_rank(rows, columns)`: the smallest rank at which A and B hold as many numbers as W, or more."""
     got = [call(answer, rows=m, columns=n) for m, n in SIZES]
-    wrong_if(any(v is None or v is ... for v in got), f"{NOT_WRITTEN}: it returns nothing.")
+    wrong_if(any(v is None or v is ... for v in got), NOTHING)
     numbers = [_number(value, "a rank") for value in got]
     for mistake, message in RANK_MISTAKES:
         wrong_if(

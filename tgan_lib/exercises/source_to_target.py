@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .core import NOT_WRITTEN, Check, Raised, Wrong, call, close, wrong_if
+from .core import NOTHING, Check, Raised, Wrong, call, close, wrong_if
 
 Answer = Callable[..., Any]
 State = dict[str, Tensor]
@@ -55,7 +55,7 @@ def check_copy_what_fits(answer: Answer) -> str:
             "it fails where a name is in both and the shapes differ, or a name is in one only: look at both before "
             f"you copy. Seen: {error}"
         ) from error
-    wrong_if(got is None or got is ..., f"{NOT_WRITTEN}: it returns nothing.")
+    wrong_if(got is None or got is ..., NOTHING)
     wrong_if(
         not isinstance(got, dict) or not all(isinstance(value, Tensor) for value in got.values()),
         f"your function returns {type(got).__name__}; a dictionary from names to tensors is wanted.",
@@ -197,7 +197,7 @@ def check_steps_to_reach(answer: Answer) -> str:
             if right is not None:
                 raise
             raise Wrong(f"where the level is never reached, return None. Seen: {error}") from error
-    wrong_if(all(value is None or value is ... for value in got), f"{NOT_WRITTEN}: it returns nothing.")
+    wrong_if(all(value is None or value is ... for value in got), NOTHING)
     numbers = [_number(value) for value in got]
     for mistake, message in REACH_MISTAKES:
         wrong_if(_same(numbers, [mistake(*case) for case in cases]), message)
@@ -328,7 +328,7 @@ ADAM_MISTAKES: list[tuple[dict[str, Any], str]] = [
 
 
 def _vector(value: Any) -> Tensor:
-    wrong_if(value is None or value is ..., f"{NOT_WRITTEN}: it returns nothing.")
+    wrong_if(value is None or value is ..., NOTHING)
     wrong_if(
         not isinstance(value, Tensor) or value.numel() != 3,
         "return one step for each weight, a tensor of the gradient's shape, and nothing else.",
@@ -378,7 +378,7 @@ def check_blend_states(answer: Answer) -> str:
                 "right as long as all are floats, but it fails at a whole number, as batch norm's count of batches is "
                 "one: take the nearer model's."
             ) from None
-        wrong_if(got is None or got is ..., f"{NOT_WRITTEN}: it returns nothing.")
+        wrong_if(got is None or got is ..., NOTHING)
         wrong_if(
             not isinstance(got, dict), f"your function returns {type(got).__name__}; a dictionary is wanted."
         )

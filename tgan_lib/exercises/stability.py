@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce_with_logits
 from torch.nn.functional import softplus
 
-from .core import NOT_WRITTEN, Check, Wrong, call, close, scalar, wrong_if
+from .core import NOTHING, Check, Wrong, call, call_drawing, close, scalar, wrong_if
 from .linear import LinearDiscriminator, all_parameters
 
 Answer = Callable[..., Any]
@@ -91,7 +91,7 @@ def check_spectrally_normalised(answer: Answer) -> str:
     """`spectrally_normalised(weight)`: weight / sigma, sigma the largest singular value of weight.flatten(1)."""
     weight = weight_with(SINGULAR_VALUES, 3, 2, 2, 2)
     given = weight.clone()
-    got = _weight_like(call(answer, weight=given), weight)
+    got = _weight_like(call_drawing(answer, weight=given), weight)
     wrong_if(
         not close(given, weight),
         "the weight that was given has been changed in place: the layer still needs it, to go on learning; return "
@@ -108,7 +108,7 @@ def check_spectrally_normalised(answer: Answer) -> str:
     )
     wrong_if(not close(got, weight / 4.0, LOOSE), "what comes back is no multiple of the weight.")
     small = weight_with([0.5, 0.1], 5, 4)
-    got = _weight_like(call(answer, weight=small.clone()), small)
+    got = _weight_like(call_drawing(answer, weight=small.clone()), small)
     wrong_if(
         close(got, small, LOOSE),
         "right for a weight that stretches by 4, but one that stretches by 0.5 is left alone; spectral "
@@ -122,7 +122,7 @@ def check_spectrally_normalised(answer: Answer) -> str:
 
 
 def _weight_like(value: Any, weight: Tensor) -> Tensor:
-    wrong_if(value is None or value is ..., f"{NOT_WRITTEN}: it returns nothing.")
+    wrong_if(value is None or value is ..., NOTHING)
     if not isinstance(value, Tensor) or value.numel() == 1:
         raise Wrong("your function returns one number, the stretch, say; return the weight divided by it.")
     wrong_if(
@@ -136,7 +136,7 @@ def _check_norm_gradient(answer: Answer) -> None:
     weight = weight_with(SINGULAR_VALUES, 3, 2, 2, 2).requires_grad_()
     # a generator of its own: the answer may have drawn numbers, and some directions hide a constant sigma
     towards = torch.randn(3, 2, 2, 2, generator=torch.Generator().manual_seed(0))
-    got = call(answer, weight=weight)
+    got = call_drawing(answer, weight=weight)
     wrong_if(
         not got.requires_grad,
         "the values are right, but no gradient reaches the weight, so the layer could not learn: do the "

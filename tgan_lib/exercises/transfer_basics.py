@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .core import NOT_WRITTEN, Check, Wrong, call, close, scalar, wrong_if
+from .core import NOTHING, Check, Wrong, call, close, scalar, wrong_if
 
 Answer = Callable[..., Any]
 
@@ -79,7 +79,7 @@ def check_discriminative_groups(answer: Answer) -> str:
 
 def _rates(groups: Any, parts: list[nn.Module]) -> list[float]:
     """The rate that each part is given, or `Wrong` where a parameter is missing, doubled or split."""
-    wrong_if(groups is None or groups is ..., f"{NOT_WRITTEN}: your function returns nothing.")
+    wrong_if(groups is None or groups is ..., NOTHING)
     if isinstance(groups, torch.optim.Optimizer):
         groups = groups.param_groups
     if not isinstance(groups, (list, tuple)) or not groups:
@@ -244,7 +244,7 @@ def check_imagenet_input(answer: Answer) -> str:
     mean, std = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.5])
     kept = images.clone()
     got = call(answer, images=images, mean=mean, std=std)
-    wrong_if(got is None or got is ..., f"{NOT_WRITTEN}: your function returns nothing.")
+    wrong_if(got is None or got is ..., NOTHING)
     if not isinstance(got, Tensor):
         raise Wrong(f"your function returns {type(got).__name__!r}; images are a tensor.")
     wrong_if(not torch.equal(images, kept), "your function changes the images it was given; return new ones.")

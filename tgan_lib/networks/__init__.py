@@ -21,14 +21,7 @@ from typing import Protocol
 
 from torch import nn
 
-from .dcgan import (
-    DCGANDiscriminator,
-    DCGANGenerator,
-    build_dcgan,
-    build_dcgan_2016,
-    dcgan_init,
-    dcgan_start,
-)
+from .dcgan import DCGANDiscriminator, DCGANGenerator, build_dcgan, build_dcgan_2016, dcgan_init, dcgan_start
 from .mlp import MLPDiscriminator, MLPGenerator, build_mlp
 from .modern import ModernDiscriminator, ModernGenerator, build_modern
 from .parts import LEAK, add_spectral_norm, count_parameters, layers

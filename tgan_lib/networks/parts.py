@@ -14,7 +14,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from ..errors import unknown_name
 
 LEAK = 0.2  # slope of the leaky ReLU below 0, in every D (Radford et al. 2016)
-MAPS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)  # what a layer is built around
+LINEAR_LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)  # what a layer is built around
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ def add_spectral_norm(module: nn.Module) -> None:
     a forward in training and none in eval mode. Weights must have been drawn before: what W is afterwards is
     computed.
     """
-    if isinstance(module, MAPS):
+    if isinstance(module, LINEAR_LAYERS):
         spectral_norm(module)
 
 
@@ -86,8 +86,8 @@ def layers(module: nn.Module) -> list[list[nn.Module]]:
     for child in module.net.children():  # type: ignore[union-attr]
         if not any(True for _ in child.parameters()):
             continue
-        maps = any(isinstance(m, MAPS) for m in child.modules())
-        if maps or not found:
+        weighted = any(isinstance(m, LINEAR_LAYERS) for m in child.modules())
+        if weighted or not found:
             found.append([])
         found[-1].append(child)
     return found

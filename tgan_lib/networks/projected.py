@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from ..features import load_features, tapped
 from .dcgan import DCGANGenerator, dcgan_init
 from .parts import LEAK, add_spectral_norm, refuse_options
 
@@ -59,8 +60,6 @@ class ProjectedDiscriminator(nn.Module):
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """What the feature network's taps put out for images of any size and number of channels."""
-        from ..features import tapped  # here, since features imports networks
-
         return list(tapped(self.features, fitted(images, self.size, self.channels), self.taps).values())
 
     def forward(self, images: Tensor) -> Tensor:
@@ -137,8 +136,6 @@ def build_projected(
 
     One option: `features`, the name of a shipped feature network ("mnist-v1"), tapped once at each size of map.
     """
-    from ..features import load_features  # here, since features imports networks
-
     refuse_options("projected", options, ("features",))
     with torch.random.fork_rng(devices=[]):  # a first loading draws weights, and a later one none
         features = load_features(options.get("features", "mnist-v1"), "cpu")

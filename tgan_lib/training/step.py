@@ -1,0 +1,258 @@
+"""The state of a training run and the step that changes it: what a checkpoint holds, and nothing else.
+
+One step is `d_steps` updates of D and one of G. Images are bytes on the device and become floats a batch at a
+time; the last set of fakes serves both players; G's step computes no gradient for D's weights; the scalars a step
+returns stay on the device. `train` decides how many steps, and when to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import distributed
+from ..augment.diff_augment import Augment
+from ..data.images import Images
+from ..data.sampling import Sampler
+from ..device import training_mode
+from ..gan import GAN
+from ..losses import LOSSES
+from ..penalties import PENALTIES, clip_weights, half_squared_norm
+from .checkpoint import refuse_changed
+from .cuda_graph import Capture
+from .ema import ema_decay, update_ema
+from .history import History
+from .settings import PRECISIONS, Settings, trained
+from .terms import Step, Term
+
+
+class Run:
+    """A GAN in training. `one_step()` moves it on; `state_dict` and `load_state_dict` save and restore it all."""
+
+    def __init__(
+        self,
+        gan: GAN,
+        images: Images,
+        settings: Settings,
+        augment: Augment | None = None,
+        terms: Sequence[Term] = (),
+        capture: bool = False,
+    ) -> None:
+        self.gan, self.images, self.settings = gan, images, settings
+        self.augment = None if augment is None else augment.to(gan.device)
+        self.terms = list(terms)
+        self.loss = LOSSES[settings.loss]
+        self.world = distributed.World()
+        self.world.refuse_batch(settings.batch_size)
+        self.world.share_batch_norm(gan.generator, gan.discriminator)
+        device = gan.device
+        training_mode(gan.generator)
+        training_mode(gan.discriminator)
+        self.g_parameters = trained(gan.generator, "generator")
+        self.d_parameters = trained(gan.discriminator, "discriminator")
+        g_rate, d_rate = settings.learning_rates
+        self.g_optimiser = self._adam(self.g_parameters, g_rate)
+        self.d_optimiser = self._adam(self.d_parameters, d_rate)
+        self.dtype = PRECISIONS[settings.precision]
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
+        if device.type == "cuda" and self.dtype is not None:  # tensor cores read channels last
+            for network in (gan.generator, gan.discriminator):
+                network.to(memory_format=torch.channels_last)
+        # Latents and batches are drawn for all processes alike and then shared out; the rest is each one's own.
+        self.rng = torch.Generator(device).manual_seed(settings.seed)
+        self.noise = torch.Generator(device).manual_seed(settings.seed + 1 + self.world.rank)
+        pool = len(images) * (1 + settings.mirror)
+        self.sampler = Sampler(pool, settings.batch_size, seed=settings.seed, device=device)
+        # Where batch norm in D averages over reals and fakes apart, as is usual, they may not share a pass.
+        norms = [m for m in gan.discriminator.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        self.penalty_shares_forward = self.dtype is None and set(settings.penalties) <= {"r1", "r2"}
+        self.concat_real_fake = not any(norm.training for norm in norms)
+        self.capture = Capture(self.update, self.noise) if capture else None
+        self.step = 0
+        self.seconds = 0.0
+
+    def _adam(self, parameters: list[nn.Parameter], rate: float) -> torch.optim.Adam:
+        cuda = self.gan.device.type == "cuda"
+        # fused: one kernel for all parameters, on the CPU too; capturable: its step count lives on the device
+        return torch.optim.Adam(parameters, rate, self.settings.betas, fused=True, capturable=cuda)
+
+    def described(self) -> dict[str, Any]:
+        """The settings, with what the data, the methods and the frozen layers add to them."""
+        return self.settings.as_dict() | {
+            "images": len(self.images),
+            "augment": None if self.augment is None else self.augment.settings(),
+            "terms": [term.settings() for term in self.terms],
+            "methods": self.gan.methods,
+            "trained": [sum(p.numel() for p in ps) for ps in (self.g_parameters, self.d_parameters)],
+        }
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        if self.dtype is None:
+            return nullcontext()
+        return torch.autocast(self.gan.device.type, self.dtype, cache_enabled=self.capture is None)
+
+    def seen(self, images: Tensor) -> Tensor:
+        """Images as D sees them: augmented, if anything augments."""
+        return images if self.augment is None else self.augment(images, self.noise)
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """This process's share of the step's indices (d_steps, B) and latents (d_steps, B, latent_dim)."""
+        n = self.settings.d_steps
+        indices = torch.stack([self.sampler.next() for _ in range(n)])
+        shape = (n, self.settings.batch_size, self.gan.config.latent_dim)
+        z = torch.randn(shape, device=self.gan.device, generator=self.rng)
+        return self.world.share(indices, 1), self.world.share(z, 1)
+
+    def judge(self, x: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """D's logits of real and of fake images, in one pass where D treats every image by itself."""
+        with self.autocast():
+            if not self.concat_real_fake:
+                return self.gan.discriminator(x), self.gan.discriminator(fake)
+            real_logits, fake_logits = self.gan.discriminator(torch.cat([x, fake])).split(len(x))
+            return real_logits, fake_logits
+
+    def penalise(self, x: Tensor, fake: Tensor, with_penalty: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Logits of reals and fakes, and the weighted penalties (None without any).
+
+        In full precision R1 and R2 are taken on the logits of this very pass; else a penalty makes its own.
+        """
+        weights = self.settings.penalties if with_penalty else {}
+        lazy = self.settings.penalty_every  # a penalty taken every k steps counts k times
+        if weights and self.penalty_shares_forward:
+            x, fake = (i.detach().requires_grad_(r in weights) for i, r in ((x, "r1"), (fake, "r2")))
+            real_logits, fake_logits = self.gan.discriminator(x), self.gan.discriminator(fake)
+            norms = {"r1": (real_logits, x), "r2": (fake_logits, fake)}
+            parts = [lazy * w * half_squared_norm(*norms[name]) for name, w in weights.items()]
+        else:
+            real_logits, fake_logits = self.judge(x, fake)
+            parts = [
+                lazy * w * PENALTIES[name](self.gan.discriminator, x, fake, self.noise)
+                for name, w in weights.items()
+            ]
+        return real_logits, fake_logits, sum(parts[1:], parts[0]) if parts else None
+
+    def discriminator_step(self, x: Tensor, z: Tensor, fake: Tensor, with_penalty: bool) -> list[Tensor]:
+        """One update of D. Returns [loss, mean real logit, mean fake logit, penalty], still on the device."""
+        seen_x, seen_fake = self.seen(x), self.seen(fake)
+        real_logits, fake_logits, penalty = self.penalise(seen_x, seen_fake, with_penalty)
+        real_logits, fake_logits = real_logits.float(), fake_logits.float()
+        loss = self.loss.discriminator(real_logits, fake_logits)
+        total = loss if penalty is None else loss + penalty
+        step = Step(self.gan, seen_x, z, fake, real_logits, fake_logits)
+        for term in self.terms:
+            if term.side == "discriminator":
+                total = total + term(step)
+        self.d_optimiser.zero_grad()
+        self.scaler.scale(total).backward(inputs=self.d_parameters)
+        self.world.average_gradients(self.d_parameters)
+        self.scaler.step(self.d_optimiser)
+        if self.settings.clip is not None:
+            clip_weights(self.gan.discriminator, self.settings.clip)
+        if self.augment is not None:
+            self.augment.observe(real_logits.detach())
+        means = [real_logits.detach().mean(), fake_logits.detach().mean()]
+        return [loss.detach(), *means, loss.new_zeros(()) if penalty is None else penalty.detach()]
+
+    def generator_step(self, x: Tensor, z: Tensor, fake: Tensor) -> Tensor:
+        """One update of G. Returns its loss."""
+        seen_fake = self.seen(fake)
+        with self.autocast():
+            fake_logits = self.gan.discriminator(seen_fake).float()
+            real_logits = None
+            if self.loss.needs_real:
+                with torch.no_grad():  # nothing of G is in it
+                    real_logits = self.gan.discriminator(self.seen(x)).float()
+        loss = self.loss.generator(fake_logits, real_logits)
+        total = loss
+        for term in self.terms:
+            if term.side == "generator":
+                total = total + term(Step(self.gan, x, z, fake, real_logits, fake_logits))
+        self.g_optimiser.zero_grad()
+        # only G's weights are asked for, so none of D's are computed
+        self.scaler.scale(total).backward(inputs=self.g_parameters)
+        self.world.average_gradients(self.g_parameters)
+        self.scaler.step(self.g_optimiser)
+        return loss.detach()
+
+    def update(self, indices: Tensor, z: Tensor, with_penalty: bool) -> Tensor:
+        """`d_steps` updates of D and one of G, without a look at the host: (5,) scalars named by `SCALARS`."""
+        last = len(indices) - 1
+        for i in range(last + 1):
+            x = self.images.batch(indices[i], mirror=self.settings.mirror)
+            with self.autocast(), torch.set_grad_enabled(i == last):
+                fake = self.gan.generator(z[i])
+            scalars = self.discriminator_step(x, z[i], fake.detach(), with_penalty)
+        scalars.insert(1, self.generator_step(x, z[last], fake))
+        self.scaler.update()
+        return torch.stack(scalars)
+
+    def one_step(self) -> Tensor:
+        """One step of the run: draw, update, average. Returns the step's scalars, (5,), still on the device."""
+        with_penalty = bool(self.settings.penalties) and self.step % self.settings.penalty_every == 0
+        inputs = self.draw()
+        scalars = (self.capture or self.update)(*inputs, with_penalty)
+        self.step += 1
+        self.world.average([tensor for term in self.terms for tensor in term.moving()])
+        batch_size = self.settings.batch_size
+        if self.augment is not None and self.step % self.augment.every == 0:
+            self.world.average(list(self.augment.state_dict().values()))
+            self.augment.adjust(batch_size * self.settings.d_steps)
+        decay = ema_decay(self.settings.ema_half_life, self.step * batch_size, batch_size)
+        update_ema(self.gan.ema, self.gan.generator, decay)
+        return scalars
+
+    def state_dict(self, history: History) -> dict[str, Any]:
+        cuda = torch.cuda.get_rng_state_all() if self.gan.device.type == "cuda" else []
+        return {
+            "settings": self.described(),
+            "config": self.gan.config.as_dict(),
+            "networks": {name: module.state_dict() for name, module in self.gan.modules().items()},
+            "optimisers": [self.g_optimiser.state_dict(), self.d_optimiser.state_dict()],
+            "scaler": self.scaler.state_dict(),
+            "augment": {} if self.augment is None else self.augment.state_dict(),
+            "terms": [term.state_dict() for term in self.terms],
+            "sampler": self.sampler.state_dict(),
+            "random": {
+                "latents": self.rng.get_state(),
+                "noise": self.world.gather_list(self.noise.get_state()),
+                "cpu": self.world.gather_list(torch.get_rng_state()),
+                "cuda": cuda,
+            },
+            "step": self.step,
+            "seconds": self.seconds,
+            "records": history.records,
+            "grids": history.grids,
+            "versions": {"torch": str(torch.__version__)},
+        }
+
+    def load_state_dict(self, state: dict[str, Any], where: str) -> History:
+        """Take up a run again; CheckpointError, naming the field, when it was another run."""
+        refuse_changed(state["config"], self.gan.config.as_dict(), where)
+        refuse_changed(state["settings"], self.described(), where)
+        for name, module in self.gan.modules().items():
+            module.load_state_dict(state["networks"][name])
+        for optimiser, saved in zip((self.g_optimiser, self.d_optimiser), state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+            for group in optimiser.param_groups:  # a run may move to another kind of device
+                group["capturable"] = self.gan.device.type == "cuda"
+        self.scaler.load_state_dict(state["scaler"])
+        if self.augment is not None:
+            self.augment.load_state_dict(state["augment"])
+        for term, saved in zip(self.terms, state["terms"], strict=True):
+            term.load_state_dict(saved)
+        self.sampler.load_state_dict(state["sampler"])
+        random = state["random"]
+        self.rng.set_state(random["latents"])
+        self.noise.set_state(random["noise"][self.world.rank % len(random["noise"])])
+        torch.set_rng_state(random["cpu"][self.world.rank % len(random["cpu"])])
+        if random["cuda"] and self.gan.device.type == "cuda":
+            torch.cuda.set_rng_state_all(random["cuda"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        return History(state["records"], state["grids"])
+
+
+SCALARS = ("d_loss", "g_loss", "real_logit", "fake_logit", "penalty")

@@ -1,0 +1,1 @@
+"""What moves under a slider, in a notebook and on a page without a kernel."""
