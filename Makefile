@@ -10,10 +10,10 @@ READY := $(VENV)/ready
 # Without it every start of Python recompiles where PYTHONDONTWRITEBYTECODE is set.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help env book test lab execute bench lint lock clean
+.PHONY: help env book notebooks test lab execute bench lint lock clean
 
 help: ## say what there is to make (what plain `make` does)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' Makefile
 
 env: $(READY) ## the environment in .venv, from requirements.lock
 
@@ -31,11 +31,15 @@ book: $(READY) ## the site, in _build/html; every warning is an error
 test: book ## every test and every notebook at the smallest budget, on the site just built
 	TGAN_BUDGET=smoke $(BIN)/python -m pytest -n 2 --durations=15 --durations-min=1
 
-lab: $(READY) ## JupyterLab with the notebooks
-	$(BIN)/jupyter lab book
+notebooks: $(READY) ## every chapter in plain Markdown, in notebooks/, for Colab, Kaggle, JupyterLab and VS Code
+	$(BIN)/python book/tools/plain.py
+
+lab: $(READY) ## JupyterLab with the plain notebooks
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
 
 execute: $(READY) ## run notebooks and store their outputs: make execute NOTEBOOK=book/loss/03_image_gans.ipynb
 	$(BIN)/python book/tools/execute.py $(NOTEBOOK)
+	$(BIN)/python book/tools/plain.py
 
 bench: $(READY) ## measure the library's speed on this machine
 	$(BIN)/python -m tgan_lib.bench --out book/results/bench.json

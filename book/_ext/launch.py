@@ -13,7 +13,9 @@ from sphinx.application import Sphinx
 FOLDER = "notebooks"
 
 
-def point_to_plain(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+def point_to_plain(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
     """Puts the plain notebook's path in the place of the page's, in every button that opens it."""
     path = f"{pagename}.ipynb"
     for group in context.get("header_buttons", []):

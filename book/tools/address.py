@@ -5,7 +5,8 @@
     python book/tools/address.py --check      change nothing; exit with 1 if a file has another address
 
 The places: README.md between `<!-- address:start -->` and `<!-- address:end -->`, the install line of every
-notebook, CITATION.cff, and [project.urls] in pyproject.toml.
+notebook, CITATION.cff, and [project.urls] in pyproject.toml. The plain notebooks, whose links lead to the book's
+site, are written anew.
 """
 
 from __future__ import annotations
@@ -109,6 +110,10 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         else:
             path.write_text(written(path, url), encoding="utf-8")
             print(f"{name}: {url}")
+    if not options.check:
+        import plain  # here, since it reads the address through this module
+
+        plain.write_all(root)
     return 1 if options.check and differ else 0
 
 

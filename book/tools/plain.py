@@ -149,7 +149,7 @@ def still(frames: re.Match[str]) -> str:
     return (
         f'<div><img src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}" alt="{frames["alt"]}" '
         f'width="{frames["width"]}" style="max-width: 100%; image-rendering: pixelated">'
-        f"<p>{caption}A still picture: run this cell, and sliders move it.</p></div>"
+        f"<p>{caption}A still picture: run this cell, and it moves.</p></div>"
     )
 
 

@@ -40,7 +40,7 @@ INLINE = re.compile(
     | \[\^(?P<note>[\w-]+)\]
     | (?P<words>{BRACKETS})\((?P<target>[^()\s]*(?:\([^()\s]*\)[^()\s]*)*)\){ATTRIBUTES}
     | (?P<span>{BRACKETS})\{{[.\#][^{{}}\n]*\}}
-    | (?P<nothing>^(?:%.*|\+\+\+.*|\([\w-]+\)=|\{{[.\#][^{{}}]*\}})[ \t]*(?:\n|\Z))""",
+    | (?P<nothing>^(?:(?:%|\+\+\+)[^\n]*|\([\w-]+\)=|\{{[.\#][^{{}}]*\}})[ \t]*(?:\n|\Z))""",
     re.VERBOSE | re.MULTILINE | re.DOTALL,
 )
 
