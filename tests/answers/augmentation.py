@@ -63,9 +63,7 @@ def shift_reference(images, offsets):
     width = images.shape[3]
     room = int(offsets.abs().max())
     padded = F.pad(images, (room, room))
-    return torch.stack(
-        [x[:, :, room - k : room - k + width] for x, k in zip(padded, offsets.tolist(), strict=True)]
-    )
+    return torch.stack([x[:, :, room - k : room - k + width] for x, k in zip(padded, offsets.tolist(), strict=True)])
 
 
 def shift_by_gathering(images, offsets):

@@ -127,9 +127,7 @@ def optimisers_of_copies(generator, discriminator):
 
 
 def optimisers_at_rest(generator, discriminator):
-    return torch.optim.SGD(generator.parameters(), lr=0.0), torch.optim.SGD(
-        discriminator.parameters(), lr=0.1
-    )
+    return torch.optim.SGD(generator.parameters(), lr=0.0), torch.optim.SGD(discriminator.parameters(), lr=0.1)
 
 
 def optimisers_by_name(generator, discriminator):

@@ -170,16 +170,12 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (front_no_twins, "thrown each other out"),
         (front_first_twin, "both stay"),
         (
-            lambda points: [
-                i for i, p in enumerate(points) if not any(q[0] <= p[0] and q[1] <= p[1] for q in points)
-            ],
+            lambda points: [i for i, p in enumerate(points) if not any(q[0] <= p[0] and q[1] <= p[1] for q in points)],
             "compared with itself",
         ),
         (
             lambda points: [
-                i
-                for i, p in enumerate(points)
-                if not any(q[0] >= p[0] and q[1] >= p[1] and q != p for q in points)
+                i for i, p in enumerate(points) if not any(q[0] >= p[0] and q[1] >= p[1] and q != p for q in points)
             ],
             "comparison is turned",
         ),
@@ -196,9 +192,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
             "only the second number",
         ),
         (
-            lambda points: [
-                i for i, p in enumerate(points) if not any(q[0] < p[0] or q[1] < p[1] for q in points)
-            ],
+            lambda points: [i for i, p in enumerate(points) if not any(q[0] < p[0] or q[1] < p[1] for q in points)],
             "better in *one* number",
         ),
         (lambda points: [min(range(len(points)), key=lambda i: sum(points[i]))], "sets a price"),

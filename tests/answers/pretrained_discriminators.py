@@ -105,16 +105,12 @@ def logit_by_loop(maps, heads):
 
 
 def logit_by_pooling(m, h):
-    pooled = [
-        torch.nn.functional.adaptive_avg_pool2d(head(x), 1).view(len(x)) for x, head in zip(m, h, strict=True)
-    ]
+    pooled = [torch.nn.functional.adaptive_avg_pool2d(head(x), 1).view(len(x)) for x, head in zip(m, h, strict=True)]
     return sum(pooled) / len(pooled)
 
 
 def logit_by_einsum(maps, heads):
-    rows = [
-        torch.einsum("ncij->n", head(x)) / head(x)[0].numel() for x, head in zip(maps, heads, strict=True)
-    ]
+    rows = [torch.einsum("ncij->n", head(x)) / head(x)[0].numel() for x, head in zip(maps, heads, strict=True)]
     return torch.stack(rows, dim=1).mean(dim=1)
 
 

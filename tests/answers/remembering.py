@@ -146,9 +146,7 @@ def relations_cycle(h):
     n = len(h)
     others = (torch.arange(n)[:, None] + torch.arange(1, n)) % n
     unit = h / h.norm(dim=1, keepdim=True)
-    return (unit @ unit.T).gather(1, others).exp() / (unit @ unit.T).gather(1, others).exp().sum(
-        1, keepdim=True
-    )
+    return (unit @ unit.T).gather(1, others).exp() / (unit @ unit.T).gather(1, others).exp().sum(1, keepdim=True)
 
 
 def relations_mask_in_the_sum(h):

@@ -219,9 +219,7 @@ def adam_forgetting_m(gradient, m, v, t):
 
 def blend_reference(source, target, t):
     return {
-        name: tensor.lerp(target[name], t)
-        if tensor.is_floating_point()
-        else (tensor if t < 0.5 else target[name])
+        name: tensor.lerp(target[name], t) if tensor.is_floating_point() else (tensor if t < 0.5 else target[name])
         for name, tensor in source.items()
     }
 

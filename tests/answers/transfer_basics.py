@@ -44,9 +44,7 @@ def grouped(rate_of):
 
     def discriminative_groups(parts, rate, factor):
         n = len(parts)
-        return [
-            {"params": part.parameters(), "lr": rate_of(i, n, rate, factor)} for i, part in enumerate(parts)
-        ]
+        return [{"params": part.parameters(), "lr": rate_of(i, n, rate, factor)} for i, part in enumerate(parts)]
 
     return discriminative_groups
 

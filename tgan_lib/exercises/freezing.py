@@ -224,9 +224,7 @@ def _check_kind(got: Any) -> None:
         isinstance(got, (int, float)),
         "your function returns a number; an optimiser needs the parameters themselves.",
     )
-    wrong_if(
-        isinstance(got, dict), "your function returns a dictionary; return a list of the parameters alone."
-    )
+    wrong_if(isinstance(got, dict), "your function returns a dictionary; return a list of the parameters alone.")
     wrong_if(
         not isinstance(got, (list, tuple, set)) and hasattr(got, "__next__"),
         "your function returns an iterator, which can be read once: count it, or give it to a second optimiser, and "
