@@ -366,21 +366,8 @@ RIGHT: dict[str, list[Answer]] = {
         square_narrow,
         square_half_a_side_around_the_centre,
     ],
-    "to_bytes": [
-        bytes_reference,
-        bytes_clamp_first,
-        bytes_numpy,
-        bytes_half_and_cut,
-        bytes_half_down,
-        bytes_128_added,
-    ],
-    "log_gain": [
-        gain_reference,
-        gain_differences,
-        gain_plain_python,
-        gain_by_numpy,
-        gain_of_the_geometric_mean,
-    ],
+    "to_bytes": [bytes_reference, bytes_clamp_first, bytes_numpy, bytes_half_and_cut, bytes_half_down, bytes_128_added],
+    "log_gain": [gain_reference, gain_differences, gain_plain_python, gain_by_numpy, gain_of_the_geometric_mean],
     "rank_correlation": [
         rank_reference,
         rank_scipy,

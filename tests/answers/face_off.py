@@ -134,15 +134,9 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda validation, test: validation.index(min(validation)), "place in the list"),
         (lambda validation, test: test[validation.index(max(validation))], "good when low"),
         (lambda validation, test: validation[test.index(min(test))], "changed places"),
-        (
-            lambda validation, test: min((v + t, t) for v, t in zip(validation, test, strict=True))[1],
-            "had a say",
-        ),
+        (lambda validation, test: min((v + t, t) for v, t in zip(validation, test, strict=True))[1], "had a say"),
         (lambda validation, test: sum(test) / len(test), "mean over all settings"),
-        (
-            lambda validation, test: (min(validation) + choice_reference(validation, test)) / 2,
-            "are averaged",
-        ),
+        (lambda validation, test: (min(validation) + choice_reference(validation, test)) / 2, "are averaged"),
         (lambda validation, test: test[-1], "is right"),
         (lambda validation, test: (choice_reference(validation, test), 0), "one number"),
         (lambda validation, test: None, "not written yet"),
@@ -179,10 +173,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
             ],
             "comparison is turned",
         ),
-        (
-            lambda points: [i for i in range(len(points)) if i not in front_reference(points)],
-            "dominated ones",
-        ),
+        (lambda points: [i for i in range(len(points)) if i not in front_reference(points)], "dominated ones"),
         (
             lambda points: [i for i, p in enumerate(points) if p[0] == min(q[0] for q in points)],
             "only the first number",

@@ -243,10 +243,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         ),
         (lambda network: [list(network.second.parameters())], "no parameter"),
         (lambda network: network, "returns a PartlyFrozen"),
-        (
-            lambda network: [*train_reference(network), network.first.bias],
-            "a frozen parameter is in the list",
-        ),
+        (lambda network: [*train_reference(network), network.first.bias], "a frozen parameter is in the list"),
     ],
     "backward_cost": [
         (lambda c, t: trained(c, t) + sum(c), "all the way to the images"),

@@ -169,11 +169,7 @@ def gp_grad_outputs(discriminator, real, fake, t):
     mixed = torch.lerp(real, fake, t).requires_grad_(True)
     logits = discriminator(mixed)
     g = torch.autograd.grad(
-        outputs=logits,
-        inputs=mixed,
-        grad_outputs=torch.ones_like(logits),
-        create_graph=True,
-        retain_graph=True,
+        outputs=logits, inputs=mixed, grad_outputs=torch.ones_like(logits), create_graph=True, retain_graph=True
     )[0]
     return ((g.view(len(g), -1).norm(2, dim=1) - 1) ** 2).mean()
 

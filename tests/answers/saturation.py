@@ -93,13 +93,7 @@ def flipped_by_logsumexp(scores):
 
 
 RIGHT: dict[str, list[Answer]] = {
-    "generator_slopes": [
-        slopes_reference,
-        slopes_stacked,
-        slopes_by_autograd,
-        slopes_by_softplus,
-        slopes_named,
-    ],
+    "generator_slopes": [slopes_reference, slopes_stacked, slopes_by_autograd, slopes_by_softplus, slopes_named],
     "minimax_generator_loss": [
         minimax_reference,
         minimax_logsigmoid,

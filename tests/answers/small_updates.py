@@ -212,10 +212,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda x, w, a, b: forward_reference(x, w, a, b.detach()), "no gradient reaches B"),
         (forward_half_detached, "part of B A is detached"),
         (forward_square_only, "with 6 inputs and 3 outputs your function raised"),
-        (
-            lambda x, w, a, b: forward_reference(x, w, a, b) + (x.shape[1] == 6),
-            "outputs are not x W^T",
-        ),
+        (lambda x, w, a, b: forward_reference(x, w, a, b) + (x.shape[1] == 6), "outputs are not x W^T"),
         (lambda x, w, a, b: forward_reference(x, w, a, b).T, "has shape (4, 5)"),
         (lambda x, w, a, b: (w, a, b), "is a tuple"),
     ],

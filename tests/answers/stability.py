@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch.nn import functional as F
-
 from tgan_lib import penalties
+from torch.nn import functional as F
 
 from . import Answer
 

@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 import torch
-from torch.nn import functional as F
-
 from tgan_lib.exercises.two_player_game import stepping_on
+from torch.nn import functional as F
 
 from . import Answer
 
