@@ -45,8 +45,7 @@ def check_augmented_generator_loss(answer: Answer) -> str:
     )
     _check_augmented_value(loss.detach(), d, g, z, len(t.seen))
     wrong_if(
-        not loss.requires_grad,
-        "the value is right, and no gradient leaves it: all of it is detached or under no_grad.",
+        not loss.requires_grad, "the value is right, and no gradient leaves it: all of it is detached or under no_grad."
     )
     (to_g,) = torch.autograd.grad(loss, [g.weight], allow_unused=True)
     wrong_if(
@@ -94,10 +93,7 @@ def _check_augmented_value(loss: Tensor, d: nn.Module, g: nn.Module, z: Tensor, 
     for value, message in known:
         wrong_if(close(loss, value), message)
     wrong_if(calls == 0, "`augment` is never called: apply it to G(z) before D.")
-    wrong_if(
-        not close(loss, right),
-        f"on a small linear D and G your loss is {loss:.4f}; it should be {right:.4f}.",
-    )
+    wrong_if(not close(loss, right), f"on a small linear D and G your loss is {loss:.4f}; it should be {right:.4f}.")
 
 
 # --- shift_right ---
@@ -165,10 +161,7 @@ def _check_places(got: Tensor, images: Tensor) -> None:
             "all images move by the first image's offset: with one draw for the batch, D sees few positions. Each "
             "image has its own.",
         ),
-        (
-            images.roll(first, 3),
-            "all images are rolled by the first offset: each has its own, and 0 comes in.",
-        ),
+        (images.roll(first, 3), "all images are rolled by the first offset: each has its own, and 0 comes in."),
         (
             shifted(images, [-offset for offset in OFFSETS]),
             "they move to the left: pixel x of the result is read at x - offset.",
@@ -229,10 +222,7 @@ def mistaken_moves(move: Callable[[int, float], float]) -> list[float]:
 
 
 CONTROL_MISTAKES: list[tuple[list[float], str]] = [
-    (
-        [case[0] for case in CONTROLLED],
-        "p stays as it is, whatever D says of the training images.",
-    ),
+    ([case[0] for case in CONTROLLED], "p stays as it is, whatever D says of the training images."),
     (
         mistaken(direction=lambda e: float((e < 0) - (e > 0))),
         "the sign is turned: r above the target means that D overfits, and p should rise.",
@@ -251,10 +241,7 @@ CONTROL_MISTAKES: list[tuple[list[float], str]] = [
         mistaken_moves(lambda b, n: b / n),
         "the 4 is forgotten: p moves once in 4 steps, so a move is worth 4 batches of images.",
     ),
-    (
-        mistaken_moves(lambda b, n: 1 / n),
-        "the step counts adjustments, not images: it is 4 B / images_to_one.",
-    ),
+    (mistaken_moves(lambda b, n: 1 / n), "the step counts adjustments, not images: it is 4 B / images_to_one."),
     (
         mistaken(statistic=lambda x: x.mean()),
         "this is the mean of the logits, which has no scale; r_t is the mean of their *signs*.",
@@ -389,10 +376,7 @@ def _check_share(answer: Answer, samples: Tensor, real: Tensor, share: float) ->
     if not close(got, share, 1e-3):
         for mistake, message in known:
             wrong_if(close(got, mistake, 1e-3), message)
-    wrong_if(
-        not close(got, share, 1e-3),
-        f"of samples of which {share:.0%} are transformed, your share is {got:.4f}.",
-    )
+    wrong_if(not close(got, share, 1e-3), f"of samples of which {share:.0%} are transformed, your share is {got:.4f}.")
 
 
 CHECKS: dict[str, Check] = {

@@ -23,10 +23,7 @@ Answer = Callable[..., Any]
 def tensor_of_shape(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
     """`value`, or `Wrong` where it is no tensor of floats with this shape."""
     wrong_if(value is None or value is ..., NOTHING)
-    wrong_if(
-        not isinstance(value, Tensor),
-        f"your function returns a {type(value).__name__}; {what} are one tensor.",
-    )
+    wrong_if(not isinstance(value, Tensor), f"your function returns a {type(value).__name__}; {what} are one tensor.")
     seen = tuple(value.shape)
     wrong_if(seen != shape, f"{what} should have the shape {shape}; yours have {seen}.")
     return value
@@ -68,8 +65,7 @@ def check_fresh_latents(answer: Answer) -> str:
         "the seed of a run does not fix them.",
     )
     wrong_if(
-        not close(again, first),
-        "two generators `rng` with one seed give different latents: no run could be repeated.",
+        not close(again, first), "two generators `rng` with one seed give different latents: no run could be repeated."
     )
     wrong_if(close(drawn(other), first), "`rng` makes no difference: another seed gives the same latents.")
     wrong_if(
@@ -119,9 +115,7 @@ def check_two_optimisers(answer: Answer) -> str:
         any(not isinstance(one, torch.optim.Optimizer) for one in pair),
         f"the pair holds {' and '.join(type(one).__name__ for one in pair)}; optimisers are wanted.",
     )
-    wrong_if(
-        pair[0] is pair[1], "both are the same optimiser; each of its steps would move whatever it holds."
-    )
+    wrong_if(pair[0] is pair[1], "both are the same optimiser; each of its steps would move whatever it holds.")
     held = [{id(p) for group in one.param_groups for p in group["params"]} for one in pair]
     owned = [{id(p) for p in net.parameters()} for net in (generator, discriminator)]
     _check_whose(held, owned)
@@ -138,9 +132,7 @@ def _check_whose(held: list[set[int]], owned: list[set[int]]) -> None:
     """Whose parameters are in G's optimiser, and whose in D's?"""
     g_held, d_held = held
     g_owned, d_owned = owned
-    wrong_if(
-        g_held == d_owned and d_held == g_owned, "the two are in the wrong order: G's optimiser comes first."
-    )
+    wrong_if(g_held == d_owned and d_held == g_owned, "the two are in the wrong order: G's optimiser comes first.")
     wrong_if(
         g_held == d_owned,
         "the first optimiser, G's, holds D's parameters: its steps change D, and G stays as it was drawn.",
@@ -153,8 +145,7 @@ def _check_whose(held: list[set[int]], owned: list[set[int]]) -> None:
         )
         missing = len(own - mine)
         wrong_if(
-            missing > 0,
-            f"{name}'s optimiser lacks {missing} of {name}'s {len(own)} parameters, which stay as drawn.",
+            missing > 0, f"{name}'s optimiser lacks {missing} of {name}'s {len(own)} parameters, which stay as drawn."
         )
         wrong_if(bool(mine - own), f"{name}'s optimiser holds parameters that belong to neither player.")
 
@@ -188,9 +179,7 @@ def check_turn_gradients(answer: Answer) -> str:
 
 def _flat_grad(net: nn.Module) -> Tensor:
     """What lies in a network's `.grad`, in one vector; 0 where there is none."""
-    return torch.cat(
-        [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in net.parameters()]
-    )
+    return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in net.parameters()])
 
 
 def _check_whose_gradients(g: nn.Module, d: nn.Module, x: Tensor, z: Tensor, stale: float) -> None:
@@ -226,15 +215,10 @@ def _check_whose_gradients(g: nn.Module, d: nn.Module, x: Tensor, z: Tensor, sta
         "G's gradient is a sum: its own loss's, and what D's loss sent into it through the generated images. "
         "The two pull in opposite directions.",
     )
-    wrong_if(
-        d_leak,
-        "D's gradient is a sum: its own loss's, and what G's loss left in it on the way to the images.",
-    )
+    wrong_if(d_leak, "D's gradient is a sum: its own loss's, and what G's loss left in it on the way to the images.")
     wrong_if(close(in_g, to_g), "G holds the gradient of D's loss: it would learn to be told apart.")
     wrong_if(close(in_d, to_d), "D holds the gradient of G's loss; its own is gone.")
-    _check_each_loss(
-        in_d, in_g, d_right, g_right, real, fake, lambda loss, net: slope(loss, {"d": d, "g": g}[net])
-    )
+    _check_each_loss(in_d, in_g, d_right, g_right, real, fake, lambda loss, net: slope(loss, {"d": d, "g": g}[net]))
 
 
 def _check_each_loss(
@@ -265,10 +249,7 @@ def _check_each_loss(
         (-d_right, "D's gradient has the wrong sign."),
     ]
     g_mistakes = [
-        (
-            torch.zeros_like(in_g),
-            "no gradient reaches G: in its own loss the images may not be cut off from it.",
-        ),
+        (torch.zeros_like(in_g), "no gradient reaches G: in its own loss the images may not be cut off from it."),
         (
             slope(-softplus(fake).mean(), "g"),
             "G's gradient is the minimax loss's; here G minimises softplus(-D(G(z))).",
@@ -328,8 +309,7 @@ def check_draw_samples(answer: Answer) -> str:
         "the images carry the graph that made them: each stored grid would keep its whole pass in memory.",
     )
     wrong_if(
-        any(not p.requires_grad for p in net.parameters()),
-        "after the call G's parameters no longer want gradients.",
+        any(not p.requires_grad for p in net.parameters()), "after the call G's parameters no longer want gradients."
     )
     call(answer, generator=net.eval(), z=z)
     wrong_if(
@@ -399,10 +379,7 @@ def check_mixes_images(answer: Answer) -> str:
         "for layer norm you say yes; it normalises each image by itself, whatever its name has in common.",
     )
     wrong_if(all(says.values()), "you say yes to every discriminator, a plain linear one among them.")
-    wrong_if(
-        not any(says.values()),
-        "you say no to every discriminator, one with batch norm in training among them.",
-    )
+    wrong_if(not any(says.values()), "you say no to every discriminator, one with batch norm in training among them.")
     right = {"plain": False, "normed": True, "layered": False, "spread": True}
     said = {True: "yes", False: "no"}
     for name, what in {

@@ -130,9 +130,7 @@ def judge(checks: Mapping[str, Check], exercise: str, answer: object) -> CheckRe
     except (Exception, SystemExit) as error:  # what came back made the check itself stumble
         if trial.nan:
             return CheckResult(exercise, False, NAN)
-        seen = (
-            f"your function returned {shown(trial.returned[-1])}" if trial.returned else "no call came back"
-        )
+        seen = f"your function returned {shown(trial.returned[-1])}" if trial.returned else "no call came back"
         return CheckResult(
             exercise, False, one_line(f"could not be judged: {seen}, and looking at it raised {safe(error)}.")
         )
@@ -243,9 +241,7 @@ def _called(answer: Callable[..., Any], arguments: dict[str, Any], *, draws: boo
     return value
 
 
-def _arranged(
-    signature: inspect.Signature | None, arguments: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _arranged(signature: inspect.Signature | None, arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments as the function wants them: by name, or else by position."""
     if signature is None:
         return tuple(arguments.values()), {}

@@ -35,9 +35,7 @@ def check_middle_square(answer: Answer) -> str:
         except Raised as error:
             raise Wrong(f"for an image of shape {shape} it fails. Seen: {error}") from error
         wrong_if(got is None or got is ..., NOTHING)
-        wrong_if(
-            not isinstance(got, Tensor), f"your function returns {type(got).__name__}; a tensor is wanted."
-        )
+        wrong_if(not isinstance(got, Tensor), f"your function returns {type(got).__name__}; a tensor is wanted.")
         _check_square(got, image)
     return f"The middle, as large as it can be, for all {len(SHAPES)} shapes tried."
 
@@ -90,9 +88,7 @@ def _check_square(got: Tensor, image: Tensor) -> None:
         "of things. Cut, and resize nothing.",
     )
     wrong_if(
-        torch.equal(
-            got, image[:, torch.arange(side) * height // side][:, :, torch.arange(side) * width // side]
-        ),
+        torch.equal(got, image[:, torch.arange(side) * height // side][:, :, torch.arange(side) * width // side]),
         "rows or columns were left out in between, which squashes the picture: cut off both ends, and keep all that "
         "lies between them.",
     )
@@ -130,10 +126,7 @@ BYTE_MISTAKES: list[tuple[Callable[[Tensor], Tensor], str]] = [
         lambda x: ((x + 1) * 127.5).floor().clamp(0, 255),
         "the numbers are cut off and not rounded, which darkens the picture by half a step on average.",
     ),
-    (
-        lambda x: ((x + 1) * 127.5).ceil().clamp(0, 255),
-        "the numbers are rounded up: take the nearest.",
-    ),
+    (lambda x: ((x + 1) * 127.5).ceil().clamp(0, 255), "the numbers are rounded up: take the nearest."),
     (
         lambda x: ((x + 1) * 128).round().clamp(0, 255),
         "256 steps were spread over the range; there are 255 between 0 and 255, so the factor is 127.5.",
@@ -142,10 +135,7 @@ BYTE_MISTAKES: list[tuple[Callable[[Tensor], Tensor], str]] = [
         lambda x: ((x + 1) * 128).floor().clamp(0, 255),
         "bins of 1/128 were taken, whose lower ends are no inverse of x / 127.5 - 1: multiply by 127.5 and round.",
     ),
-    (
-        lambda x: ((x + 1) / 2).round().clamp(0, 255),
-        "the result runs from 0 to 1: bytes run to 255.",
-    ),
+    (lambda x: ((x + 1) / 2).round().clamp(0, 255), "the result runs from 0 to 1: bytes run to 255."),
     (
         lambda x: ((x + 1) * 255).round().clamp(0, 255),
         "1 was added, but the range from 0 to 2 was multiplied by 255: the light half of the range has become white.",
@@ -202,11 +192,7 @@ def _check_outside(answer: Answer) -> None:
 # --- log_gain ---
 
 # One number for each seed. The seeds of one start differ by a lot, so that means of ratios and ratios of means do too.
-GAINS = (
-    ([400.0, 100.0], [50.0, 50.0], 2.0),
-    ([8.0, 2.0, 64.0], [4.0, 16.0, 64.0], -2 / 3),
-    ([5.0], [5.0], 0.0),
-)
+GAINS = (([400.0, 100.0], [50.0, 50.0], 2.0), ([8.0, 2.0, 64.0], [4.0, 16.0, 64.0], -2 / 3), ([5.0], [5.0], 0.0))
 
 
 def _numbers(values: Any) -> Tensor:
@@ -218,14 +204,8 @@ GAIN_MISTAKES: list[tuple[Callable[[Tensor, Tensor], Tensor], str]] = [
         lambda s, t: (t / s).log2().mean(),
         "the sign is turned: a gain is positive where the transferred distance is the smaller one.",
     ),
-    (
-        lambda s, t: (s / t).log().mean(),
-        "this is the natural logarithm; in halvings it is the one to base 2.",
-    ),
-    (
-        lambda s, t: (s / t).log10().mean(),
-        "this is the logarithm to base 10; halvings are counted to base 2.",
-    ),
+    (lambda s, t: (s / t).log().mean(), "this is the natural logarithm; in halvings it is the one to base 2."),
+    (lambda s, t: (s / t).log10().mean(), "this is the logarithm to base 10; halvings are counted to base 2."),
     (
         lambda s, t: (s.mean() / t.mean()).log2(),
         "the distances were averaged before the ratio was taken, so that the seed with the largest decides: take each "
@@ -241,10 +221,7 @@ GAIN_MISTAKES: list[tuple[Callable[[Tensor, Tensor], Tensor], str]] = [
         "the ratios were averaged before the logarithm was taken, which favours the seeds with a small ratio. Take "
         "the logarithm of each seed first.",
     ),
-    (
-        lambda s, t: (s / t).log2().abs().mean(),
-        "the sign is lost: a seed whose distance was doubled counts -1, not 1.",
-    ),
+    (lambda s, t: (s / t).log2().abs().mean(), "the sign is lost: a seed whose distance was doubled counts -1, not 1."),
     (
         lambda s, t: (s / t).mean(),
         "this is the mean ratio; no gain should be 0, and twice as good as far from it as twice as bad: a logarithm.",
@@ -258,10 +235,7 @@ GAIN_MISTAKES: list[tuple[Callable[[Tensor, Tensor], Tensor], str]] = [
         "this is the share that was saved: it cannot exceed 1, and falls without end. The logarithm of the ratio "
         "treats both sides alike.",
     ),
-    (
-        lambda s, t: (s / t).log2().sum(),
-        "the seeds were added up: take their mean.",
-    ),
+    (lambda s, t: (s / t).log2().sum(), "the seeds were added up: take their mean."),
 ]
 
 
@@ -288,9 +262,7 @@ def check_log_gain(answer: Answer) -> str:
 
 def _one_number(value: Any) -> float:
     if isinstance(value, Tensor) and value.numel() != 1:
-        raise Wrong(
-            f"your function returns {value.numel()} numbers, one for each seed; the gain is their mean."
-        )
+        raise Wrong(f"your function returns {value.numel()} numbers, one for each seed; the gain is their mean.")
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -383,8 +355,7 @@ RANK_MISTAKES: list[tuple[Callable[[Tensor, Tensor], Tensor], str]] = [
     ),
     (
         lambda x, y: _by_differences(_mean_ranks(x), _mean_ranks(y)),
-        "the formula with the squared differences of ranks holds without ties only: take the correlation of the "
-        "ranks.",
+        "the formula with the squared differences of ranks holds without ties only: take the correlation of the ranks.",
     ),
     (_kendall, "this counts pairs that agree (Kendall's); Spearman's is the correlation of the ranks."),
     (
@@ -404,9 +375,7 @@ RANK_MISTAKES: list[tuple[Callable[[Tensor, Tensor], Tensor], str]] = [
         "the sign is lost: where one list falls as the other rises, the correlation is negative.",
     ),
     (
-        lambda x, y: (
-            (_mean_ranks(x) - _mean_ranks(x).mean()) * (_mean_ranks(y) - _mean_ranks(y).mean())
-        ).mean(),
+        lambda x, y: ((_mean_ranks(x) - _mean_ranks(x).mean()) * (_mean_ranks(y) - _mean_ranks(y).mean())).mean(),
         "this is the covariance of the ranks: divide by both standard deviations.",
     ),
     (

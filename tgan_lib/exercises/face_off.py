@@ -59,10 +59,7 @@ CHOICE_MISTAKES: list[tuple[Callable[[Sequence[float], Sequence[float]], float],
         lambda v, t: t[_place(v, max)],
         "this is the setting with the *largest* validation distance; a distance is good when low.",
     ),
-    (
-        lambda v, t: v[_place(t)],
-        "the two sets have changed places: validation chooses, test reports.",
-    ),
+    (lambda v, t: v[_place(t)], "the two sets have changed places: validation chooses, test reports."),
     (
         lambda v, t: t[min(range(len(v)), key=lambda i: v[i] + t[i])],
         "the setting is chosen by the two distances together, so that the test set has had a say.",
@@ -79,8 +76,7 @@ def check_chosen_by_validation(answer: Answer) -> str:
     """`chosen_by_validation(validation, test)`: the test distance of the setting that is best in validation."""
     kept = [(list(v), list(t)) for v, t in SETTINGS]
     got = [
-        _number(call(answer, validation=list(v), test=list(t)), "one number (the distance to report)")
-        for v, t in kept
+        _number(call(answer, validation=list(v), test=list(t)), "one number (the distance to report)") for v, t in kept
     ]
     for mistake, message in CHOICE_MISTAKES:
         wrong_if(_close(got, [mistake(v, t) for v, t in SETTINGS]), message)
@@ -176,8 +172,7 @@ def check_paired_difference(answer: Answer) -> str:
         "the sign is lost: a difference without its sign does not say which way is nearer.",
     )
     wrong_if(
-        _close(means, [sum(a) / sum(b) for a, b in PAIRED]),
-        "the first number is a ratio; return the mean of a - b.",
+        _close(means, [sum(a) / sum(b) for a, b in PAIRED]), "the first number is a ratio; return the mean of a - b."
     )
     wrong_if(
         _close(means, [sum(a) - sum(b) for a, b in PAIRED]),
@@ -254,9 +249,7 @@ FRONT_MISTAKES: list[tuple[Callable[[list[Point]], list[int]], str]] = [
         "least one number.",
     ),
     (
-        lambda points: [
-            i for i, p in enumerate(points) if not any(q[0] <= p[0] and q[1] <= p[1] for q in points)
-        ],
+        lambda points: [i for i, p in enumerate(points) if not any(q[0] <= p[0] and q[1] <= p[1] for q in points)],
         "nothing is left: each point is compared with itself, and is no better than itself.",
     ),
     (
@@ -271,10 +264,7 @@ FRONT_MISTAKES: list[tuple[Callable[[list[Point]], list[int]], str]] = [
         lambda points: _front(points, lambda q, p: q[0] < p[0]),
         "only the first number counts here; a point that is cheaper is worth keeping although it is farther.",
     ),
-    (
-        lambda points: _front(points, lambda q, p: q[1] < p[1]),
-        "only the second number counts here.",
-    ),
+    (lambda points: _front(points, lambda q, p: q[1] < p[1]), "only the second number counts here."),
     (
         lambda points: _front(points, lambda q, p: q[0] < p[0] or q[1] < p[1]),
         "a point is thrown out as soon as another is better in *one* number; it must be no better in either.",

@@ -89,19 +89,13 @@ def _check_gradients(wants: set[str], names: list[str], count: int) -> None:
             "eval() stops the norms' statistics, and no weight: every parameter still wants gradients, so an "
             "optimiser will move it.",
         ),
-        (
-            set(names),
-            "everything is frozen, so nothing is left to learn; stop at the first `count` children.",
-        ),
+        (set(names), "everything is frozen, so nothing is left to learn; stop at the first `count` children."),
         (last, "these are the *last* children, next to the output; freeze from the input's end."),
         (
             {name for name in right if name.endswith("weight")},
             "only weights are frozen; the biases, and the norms' shifts, still train.",
         ),
-        (
-            right - norms,
-            "the linear layers are frozen, and the norms between them still train their scale and shift.",
-        ),
+        (right - norms, "the linear layers are frozen, and the norms between them still train their scale and shift."),
         (norms, "only the norms are frozen; the linear layers before them still train."),
         (
             {name for name in right if name.count(".") == 1},
@@ -116,10 +110,7 @@ def _check_gradients(wants: set[str], names: list[str], count: int) -> None:
             right - {"3.weight", "3.bias"},
             f"one child too few is frozen: with count {count}, child 3 should be, and still trains.",
         ),
-        (
-            right | {"5.weight", "5.bias"},
-            f"one child too many is frozen: with count {count}, child 5 should train.",
-        ),
+        (right | {"5.weight", "5.bias"}, f"one child too many is frozen: with count {count}, child 5 should train."),
     ]
     for found, message in known:
         wrong_if(stopped == found, message)
@@ -205,8 +196,7 @@ def check_parameters_to_train(answer: Answer) -> str:
         "momentum moves it tomorrow. Ask each parameter for requires_grad.",
     )
     wrong_if(
-        set(found) == every - right,
-        "this is the frozen layer, and it alone: the condition is the wrong way round.",
+        set(found) == every - right, "this is the frozen layer, and it alone: the condition is the wrong way round."
     )
     wrong_if(
         set(found) == right and len(found) > len(right),
@@ -221,8 +211,7 @@ def check_parameters_to_train(answer: Answer) -> str:
 
 def _check_kind(got: Any) -> None:
     wrong_if(
-        isinstance(got, (int, float)),
-        "your function returns a number; an optimiser needs the parameters themselves.",
+        isinstance(got, (int, float)), "your function returns a number; an optimiser needs the parameters themselves."
     )
     wrong_if(isinstance(got, dict), "your function returns a dictionary; return a list of the parameters alone.")
     wrong_if(
@@ -306,10 +295,7 @@ COST_MISTAKES: list[tuple[Callable[[Sequence[float], Sequence[bool]], float], st
         "two products for each layer that trains and none for the others: a frozen layer above a trained one costs "
         "one product, and the lowest trained one needs no gradient for its input.",
     ),
-    (
-        lambda c, t: 2 * sum(c) - c[0],
-        "`trains` makes no difference here: this is the cost with every layer training.",
-    ),
+    (lambda c, t: 2 * sum(c) - c[0], "`trains` makes no difference here: this is the cost with every layer training."),
     (
         lambda c, t: 2 * sum(c),
         "this is twice the forward pass, whatever trains: the rule of thumb for a network that trains as a whole.",
@@ -355,8 +341,7 @@ def check_backward_cost(answer: Answer) -> str:
         )
     nothing = _cost(call(answer, costs=[2, 3], trains=[False, False]))
     wrong_if(
-        nothing != 0,
-        f"where no layer trains there is no backward pass at all, and your function says {nothing:g}.",
+        nothing != 0, f"where no layer trains there is no backward pass at all, and your function says {nothing:g}."
     )
     return f"Right for {len(BACKWARD)} networks, and 0 where nothing trains."
 

@@ -95,16 +95,12 @@ def loss_mistakes(real: Tensor, fake: Tensor) -> list[tuple[Tensor, str]]:
             "a sigmoid comes before a loss that applies its own: give binary_cross_entropy_with_logits the "
             "logits, not probabilities.",
         ),
-        (
-            right * len(real),
-            "the loss is summed over the batch; take the mean, or the gradient grows with the batch.",
-        ),
+        (right * len(real), "the loss is summed over the batch; take the mean, or the gradient grows with the batch."),
         (real_half, "only the real half is there: add how badly D does on the fakes."),
         (fake_half, "only the fake half is there: add how badly D does on the real images."),
         (
             right / 2,
-            "this is half of ours: your loss averages the two halves; ours adds them. Both are in use; here, "
-            "add them.",
+            "this is half of ours: your loss averages the two halves; ours adds them. Both are in use; here, add them.",
         ),
         (-right, "the sign is turned: this is what D wants large, and an optimiser makes its loss small."),
         (
@@ -144,15 +140,10 @@ def _check_loss_value(loss: Tensor, d: nn.Module, g: nn.Module, x: Tensor, z: Te
     for value, message in loss_mistakes(real, fake):
         wrong_if(close(loss, value), message)
     right = softplus(-real).mean() + softplus(fake).mean()
-    wrong_if(
-        not close(loss, right),
-        f"on a small linear D and G your loss is {loss:.4f}; it should be {right:.4f}.",
-    )
+    wrong_if(not close(loss, right), f"on a small linear D and G your loss is {loss:.4f}; it should be {right:.4f}.")
 
 
-def _check_loss_gradients(
-    loss: Tensor, d: LinearDiscriminator, g: LinearGenerator, x: Tensor, z: Tensor
-) -> None:
+def _check_loss_gradients(loss: Tensor, d: LinearDiscriminator, g: LinearGenerator, x: Tensor, z: Tensor) -> None:
     wrong_if(
         not (g.weight.requires_grad and d.weight.requires_grad),
         "after the call some parameters no longer want gradients, and their own step needs them: detach "
@@ -281,8 +272,7 @@ def _check_ema_buffers(answer: Answer, decay: float) -> None:
         ) from error
     now = all_statistics(ema)
     wrong_if(
-        not close(all_statistics(generator), new),
-        "the generator's buffers have changed: only `ema` is written to.",
+        not close(all_statistics(generator), new), "the generator's buffers have changed: only `ema` is written to."
     )
     wrong_if(
         close(now, old),

@@ -112,15 +112,10 @@ def check_hinge_discriminator(answer: Answer) -> str:
             wrong_if(close(loss.detach(), value), message)
         right = relu(1 - real).mean() + relu(1 + fake).mean()
         wrong_value(loss.detach(), right, "loss")
-    wrong_if(
-        not loss.requires_grad, "no gradient reaches D: the logits are detached, or the loss was remade."
-    )
+    wrong_if(not loss.requires_grad, "no gradient reaches D: the logits are detached, or the loss was remade.")
     slopes = torch.autograd.grad(loss, [real, fake], allow_unused=True)
     for slope, side in zip(slopes, ("real", "fake"), strict=True):
-        wrong_if(
-            slope is None,
-            f"the value is right, but the {side} logits are detached: D learns nothing from them.",
-        )
+        wrong_if(slope is None, f"the value is right, but the {side} logits are detached: D learns nothing from them.")
     within = [-(real < 1).float() / len(real), (fake > -1).float() / len(fake)]
     wrong_if(
         not all(close(slope, wanted) for slope, wanted in zip(slopes, within, strict=True)),
@@ -140,9 +135,7 @@ def critic(*, batch_norm: bool) -> nn.Module:
     net = nn.Sequential(*[layer for layer in layers if batch_norm or not isinstance(layer, nn.BatchNorm1d)])
     with torch.no_grad():
         for p in net.parameters():
-            p.copy_(
-                torch.linspace(-0.05, 0.07, p.numel()).reshape(p.shape) if p.numel() > 1 else p * 0 - 0.04
-            )
+            p.copy_(torch.linspace(-0.05, 0.07, p.numel()).reshape(p.shape) if p.numel() > 1 else p * 0 - 0.04)
             p.grad = torch.linspace(-1, 1, p.numel()).reshape(p.shape)
     return net
 
@@ -161,14 +154,8 @@ def clip_mistakes(old: Tensor, limit: float) -> list[tuple[Tensor, str]]:
             "weights are clipped to [0, limit]: the negative ones are lost. The interval is [-limit, limit].",
         ),
         (old.abs().clamp(max=limit), "the weights have lost their signs: clip p, not its absolute value."),
-        (
-            old.sign() * limit,
-            "every weight is at the limit now: one that lies within [-limit, limit] stays as it is.",
-        ),
-        (
-            limit * (old / limit).tanh(),
-            "tanh moves all weights; one that lies within the limits stays as it is.",
-        ),
+        (old.sign() * limit, "every weight is at the limit now: one that lies within [-limit, limit] stays as it is."),
+        (limit * (old / limit).tanh(), "tanh moves all weights; one that lies within the limits stays as it is."),
         (
             torch.where(old.abs() > limit, 0.0, old),
             "weights beyond the limit are set to 0; they should be set to the limit they crossed.",
@@ -190,9 +177,7 @@ def check_clip_critic(answer: Answer) -> str:
         call(answer, discriminator=net, limit=0.01)
     except Raised as error:
         raise Wrong(f"right without batch norm, but not with it. {BUFFERS} Seen: {error}") from error
-    wrong_if(
-        not close(all_statistics(net), buffers), f"batch norm's running variance was clipped too. {BUFFERS}"
-    )
+    wrong_if(not close(all_statistics(net), buffers), f"batch norm's running variance was clipped too. {BUFFERS}")
     wrong_if(
         not close(all_parameters(net), clipped, 1e-6),
         "right without batch norm, but with it some parameters are left out: go through parameters(), which knows "
@@ -238,9 +223,7 @@ def _check_clipped(answer: Answer, limit: float) -> None:
         "the biases are left out: the published algorithm clips every parameter of the critic.",
     )
     wrong = int((~torch.isclose(now, right, atol=1e-6)).sum())
-    wrong_if(
-        wrong > 0, f"with limit {limit}, {wrong} of {len(now)} parameters are not clamp(p, -limit, limit)."
-    )
+    wrong_if(wrong > 0, f"with limit {limit}, {wrong} of {len(now)} parameters are not clamp(p, -limit, limit).")
     wrong_if(
         not all(p.requires_grad and p.is_leaf for p in net.parameters()),
         "the parameters no longer train: clip them under torch.no_grad(), and leave requires_grad as it is.",
@@ -296,25 +279,13 @@ def penalty_mistakes(d: BentCritic, real: Tensor, fake: Tensor, mixed: Tensor) -
             (g.flatten(1).square().sum(1) - 1).square().mean(),
             "the root is missing: |g| - 1 is squared, and here it is |g|^2 - 1.",
         ),
-        (
-            norm.square().mean(),
-            "the 1 is missing: a slope of 0 is punished as little as can be. It is (|g| - 1)^2.",
-        ),
-        (
-            norm.square().mean() / 2,
-            "this is R1's formula, half the squared norm; WGAN-GP wants the norm at 1.",
-        ),
+        (norm.square().mean(), "the 1 is missing: a slope of 0 is punished as little as can be. It is (|g| - 1)^2."),
+        (norm.square().mean() / 2, "this is R1's formula, half the squared norm; WGAN-GP wants the norm at 1."),
         (deviation.mean(), "the square is missing: too flat a slope would be rewarded."),
         (deviation.abs().mean(), "the deviation is not squared: it is (|g| - 1)^2, not its absolute value."),
         (deviation.mean().square(), "the mean came before the square: steep and flat images cancel out."),
-        (
-            right * len(real),
-            "the penalty is summed over the batch; take the mean, or its weight grows with the batch.",
-        ),
-        (
-            10 * right,
-            "the weight 10 is in it already: return the penalty alone, and let the loss multiply it.",
-        ),
+        (right * len(real), "the penalty is summed over the batch; take the mean, or its weight grows with the batch."),
+        (10 * right, "the weight 10 is in it already: return the penalty alone, and let the loss multiply it."),
         (right / 2, "this is half of ours: there is no factor 1/2 in WGAN-GP's penalty."),
         (
             (at_real - 1).square().mean(),
@@ -349,9 +320,7 @@ def check_wgan_gp_penalty(answer: Answer) -> str:
         d.weight.grad is not None,
         "your function calls backward; it should return the penalty and leave that to the loop.",
     )
-    wrong_if(
-        not close(penalty, again), "two calls with the same t give two penalties: use the t that is given."
-    )
+    wrong_if(not close(penalty, again), "two calls with the same t give two penalties: use the t that is given.")
     # t and 1 - t are drawn alike, so either may be the real image's share
     ways = [t * real + (1 - t) * fake, t * fake + (1 - t) * real]
     rights = [(d.slopes(x).flatten(1).norm(dim=1) - 1).square().mean() for x in ways]
@@ -376,9 +345,7 @@ def check_wgan_gp_penalty(answer: Answer) -> str:
     )
     flat = _penalty(answer, BentCritic(bend=0.0), real, fake, t).detach()
     wanted_flat = (BentCritic(0.0).weight.detach().norm() - 1).square()
-    wrong_if(
-        not close(flat, wanted_flat), f"on a linear critic it should be (|w| - 1)^2 = {wanted_flat:.4f}."
-    )
+    wrong_if(not close(flat, wanted_flat), f"on a linear critic it should be (|w| - 1)^2 = {wanted_flat:.4f}.")
     return "A norm for each image, the point between, and a gradient that reaches D: all right."
 
 
@@ -442,10 +409,7 @@ def relativistic_mistakes(real: Tensor, fake: Tensor) -> list[tuple[Tensor, str]
         ),
         (softplus(real + fake).mean(), "the logits are added up; what counts is their difference."),
         (right * len(real), SUMMED),
-        (
-            right + softplus(fake - real).mean(),
-            "both players' losses are added up; G's is one of them.",
-        ),
+        (right + softplus(fake - real).mean(), "both players' losses are added up; G's is one of them."),
     ]
 
 

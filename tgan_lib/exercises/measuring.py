@@ -24,8 +24,7 @@ def number(value: Any, what: str, reduce: str) -> float:
         raise Wrong(f"your function returns a {type(value).__name__}; return {what} alone, one number.")
     shape = tuple(getattr(value, "shape", ()))
     wrong_if(
-        any(side != 1 for side in shape),
-        f"your function returns {shape} numbers; {what} is one number: {reduce}.",
+        any(side != 1 for side in shape), f"your function returns {shape} numbers; {what} is one number: {reduce}."
     )
     wrong_if(
         isinstance(value, Tensor) and value.is_complex() and bool(value.imag.abs().max() > 1e-6),
@@ -71,27 +70,15 @@ def frechet_mistakes(m1: Tensor, v1: Tensor, m2: Tensor, v2: Tensor) -> Mistakes
             means + v1.sum() + v2.sum() - 2 * (v1.sum() * v2.sum()).sqrt(),
             "the root is taken of the traces' product; take it feature by feature and add the roots up.",
         ),
-        (
-            means + (s1 - s2).abs().sum(),
-            "the differences of the standard deviations are not squared.",
-        ),
-        (
-            (m1 - m2).square().sum().sqrt() + spreads,
-            "the distance of the means is not squared: drop the root.",
-        ),
-        (
-            (m1 - m2).abs().sum() + spreads,
-            "the differences of the means are added without being squared.",
-        ),
+        (means + (s1 - s2).abs().sum(), "the differences of the standard deviations are not squared."),
+        ((m1 - m2).square().sum().sqrt() + spreads, "the distance of the means is not squared: drop the root."),
+        ((m1 - m2).abs().sum() + spreads, "the differences of the means are added without being squared."),
         (
             (m1 - m2).sum().square() + spreads,
             "the differences of the means are added before they are squared, so that they can cancel.",
         ),
         (right / len(m1), "this is the mean over the features; the formula has their sum."),
-        (
-            right.sqrt(),
-            "a root is taken at the end: this is the distance, and what is reported is its square.",
-        ),
+        (right.sqrt(), "a root is taken at the end: this is the distance, and what is reported is its square."),
         (means, "only the means are compared: two sets with one mean and other spreads would be at 0."),
         (spreads, "only the spreads are compared; the means are left out."),
     ]
@@ -144,10 +131,7 @@ def kernel_mistakes(x: Tensor, y: Tensor) -> Mistakes:
     own = xx.trace() / n**2 + yy.trace() / m**2
     crossed = xy.sum() - xy.trace()
     not_negative: Mistakes = [
-        (
-            right.clamp(min=0),
-            "negative estimates are cut off at 0. They must stay, or the mean is too large.",
-        ),
+        (right.clamp(min=0), "negative estimates are cut off at 0. They must stay, or the mean is too large."),
         (right.abs(), "the absolute value is taken. Negative estimates must stay, or the mean is too large."),
     ]
     return [
@@ -162,10 +146,7 @@ def kernel_mistakes(x: Tensor, y: Tensor) -> Mistakes:
             "the diagonals are left out of the sums, but the sums are still divided by n * n: only "
             "n * (n - 1) pairs are left.",
         ),
-        (
-            within - xy.mean(),
-            "the factor 2 is missing: each set is compared with the other from both sides.",
-        ),
+        (within - xy.mean(), "the factor 2 is missing: each set is compared with the other from both sides."),
         (
             off_diagonal_mean(xx) + (yy.sum() - yy.trace()) / (n * (n - 1)) - 2 * xy.mean(),
             "the second set's sum is divided by the first set's number of pairs; the two may differ in size.",
@@ -178,18 +159,12 @@ def kernel_mistakes(x: Tensor, y: Tensor) -> Mistakes:
             within - 2 * crossed / (n * (n - 1)),
             "the mixed term has n * m pairs, all of them between two different images.",
         ),
-        (
-            estimate(x, y, lambda a, b: (a @ b.T + 1) ** 3),
-            "the product is not divided by the number of features.",
-        ),
+        (estimate(x, y, lambda a, b: (a @ b.T + 1) ** 3), "the product is not divided by the number of features."),
         (
             estimate(x, y, lambda a, b: (a @ b.T / d) ** 3),
             "the kernel's + 1 is missing, and with it all that it says of means and covariances.",
         ),
-        (
-            estimate(x, y, lambda a, b: (a @ b.T / d + 1) ** 2),
-            "the kernel is squared; its power is 3.",
-        ),
+        (estimate(x, y, lambda a, b: (a @ b.T / d + 1) ** 2), "the kernel is squared; its power is 3."),
         (
             estimate(x, y, lambda a, b: (a @ b.T / len(a) + 1) ** 3),
             "the product is divided by the number of images; divide by the number of features.",
@@ -232,10 +207,7 @@ def precision_mistakes(real: Tensor, fake: Tensor, k: int) -> Mistakes:
     nearest = apart.argmin(0)
     own = torch.arange(len(fake))
     return [
-        (
-            share(in_fake.any(1)),
-            "this is recall: the balls are round the fakes, and the reals in them are counted.",
-        ),
+        (share(in_fake.any(1)), "this is recall: the balls are round the fakes, and the reals in them are counted."),
         (
             share(in_fake.any(0)),
             "the radii come from the fakes: precision asks whether a fake lies in a ball of the *real* set.",
@@ -249,10 +221,7 @@ def precision_mistakes(real: Tensor, fake: Tensor, k: int) -> Mistakes:
             "this is density: a fake counts once for each ball it is in. Here it counts once at most.",
         ),
         (share(in_real), "this is the share of all pairs; a fake is in if *any* ball holds it."),
-        (
-            share(in_real.any(0)) * len(fake),
-            "this is how many fakes are in a ball; divide by the number of fakes.",
-        ),
+        (share(in_real.any(0)) * len(fake), "this is how many fakes are in a ball; divide by the number of fakes."),
         (
             share((apart <= radii(real, k - 1)[:, None]).any(0)),
             "the balls are too small: in the distances of a set to itself each point's nearest is itself, so the "
@@ -283,12 +252,7 @@ def check_precision(answer: Answer) -> str:
     line = torch.tensor([[0.0], [1.0], [3.0], [7.0]], dtype=torch.float64)
     for a, b, k, what in (
         (real, fake, 3, "for 29 real and 41 generated points, k = 3,"),
-        (
-            line,
-            torch.tensor([[2.0], [-1.5], [12.0]], dtype=torch.float64),
-            1,
-            "for reals at 0, 1, 3, 7, k = 1,",
-        ),
+        (line, torch.tensor([[2.0], [-1.5], [12.0]], dtype=torch.float64), 1, "for reals at 0, 1, 3, 7, k = 1,"),
     ):
         value = call(answer, real=a.clone(), fake=b.clone(), k=k)
         got = number(value, "precision", "take the share of the fakes that are in a ball")
@@ -324,14 +288,8 @@ INFINITY_MISTAKES: list[tuple[Callable[[float, float, float, float], float], str
         lambda n, d, m, e: (n * d + m * e) / (n + m),
         "this is a weighted mean, and lies between the two; both are too large.",
     ),
-    (
-        lambda n, d, m, e: e if m > n else d,
-        "this is the reading at the larger n, which still has its bias.",
-    ),
-    (
-        lambda n, d, m, e: d + (d - e) / (1 / n - 1 / m) / n,
-        "the bias is added where it should be taken off.",
-    ),
+    (lambda n, d, m, e: e if m > n else d, "this is the reading at the larger n, which still has its bias."),
+    (lambda n, d, m, e: d + (d - e) / (1 / n - 1 / m) / n, "the bias is added where it should be taken off."),
     (
         lambda n, d, m, e: max((m * e - n * d) / (m - n), 0.0),
         "the result is cut off at 0. Where the truth is near 0, noise makes it negative as often as positive; "

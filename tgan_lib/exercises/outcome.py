@@ -38,8 +38,7 @@ class Reading:
         """
         if isinstance(like, Mapping):
             wrong_if(
-                not isinstance(value, Mapping),
-                f"your function returns {shown(value)}; {self.what} is a dictionary.",
+                not isinstance(value, Mapping), f"your function returns {shown(value)}; {self.what} is a dictionary."
             )
             lacking, extra = [k for k in like if k not in value], [k for k in value if k not in like]
             wrong_if(bool(lacking), f"{self.what} should hold {lacking[:1]}, and yours does not.")
@@ -50,9 +49,7 @@ class Reading:
             whole = isinstance(several, (tuple, list)) or (isinstance(several, Tensor) and several.ndim > 0)
             names = self.names or [f"value {i + 1}" for i in range(len(like))]
             if not whole or len(several) != len(like):
-                raise Wrong(
-                    f"your function returns {shown(value)}; return {len(like)} values: {', '.join(names)}."
-                )
+                raise Wrong(f"your function returns {shown(value)}; return {len(like)} values: {', '.join(names)}.")
             return {name: self.tensor(one) for name, one in zip(names, several, strict=True)}
         return {"": self.tensor(value)}
 

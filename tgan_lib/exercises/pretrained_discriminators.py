@@ -46,17 +46,14 @@ def check_frozen_features(answer: Answer) -> str:
     right, of_batch = reference(plain), _network()(images.detach()).detach()
     got = call(answer, network=net, images=images)
     wrong_if(got is None or got is ..., NOTHING)
-    wrong_if(
-        not isinstance(got, Tensor), f"your function returns {type(got).__name__}; features are a tensor."
-    )
+    wrong_if(not isinstance(got, Tensor), f"your function returns {type(got).__name__}; features are a tensor.")
     wrong_if(
         got.shape != right.shape,
         f"the features have shape {tuple(got.shape)}; the network gives {tuple(right.shape)}: return that as it is.",
     )
     as_batch, as_right = close(got, of_batch), close(got, right)
     wrong_if(
-        not as_batch
-        and not close(net.state_dict()["2.running_mean"], reference.state_dict()["2.running_mean"]),
+        not as_batch and not close(net.state_dict()["2.running_mean"], reference.state_dict()["2.running_mean"]),
         "batch norm's statistics have moved: images passed in train mode once. Call eval() before the first pass.",
     )
     wrong_if(
@@ -172,10 +169,7 @@ def check_multi_scale_logit(answer: Answer) -> str:
         ),
         (means[-1], "only the last head is asked; each has its say."),
         (means[0], "only the first head is asked; each has its say."),
-        (
-            right.sigmoid(),
-            "a sigmoid has been applied: D returns logits, and the loss does the rest.",
-        ),
+        (right.sigmoid(), "a sigmoid has been applied: D returns logits, and the loss does the rest."),
         (
             torch.stack([logits.sigmoid().mean(1) for logits in each]).mean(0),
             "probabilities were averaged; average the logits, which the loss takes.",
@@ -183,12 +177,9 @@ def check_multi_scale_logit(answer: Answer) -> str:
     ]
     for mistake, message in mistakes:
         wrong_if(close(got, mistake), message)
+    wrong_if(not close(got, right), f"for the first image your logit is {got[0]:.3f}; it should be {right[0]:.3f}.")
     wrong_if(
-        not close(got, right), f"for the first image your logit is {got[0]:.3f}; it should be {right[0]:.3f}."
-    )
-    wrong_if(
-        not got.requires_grad
-        or any(g is None for g in torch.autograd.grad(got.sum(), maps, allow_unused=True)),
+        not got.requires_grad or any(g is None for g in torch.autograd.grad(got.sum(), maps, allow_unused=True)),
         "the values are right, but no gradient reaches the maps, so that neither head nor G would learn.",
     )
     return "One logit for each image, and each head has one vote."
@@ -222,10 +213,7 @@ COST_MISTAKES: list[tuple[Callable[[float, list[float], int], float], str]] = [
         "that is the mean of all rounds: the first one warms up, and one that was disturbed decides. Leave the first "
         "out and take the median.",
     ),
-    (
-        lambda s, t, k: s / min(t[1:]) * k,
-        "that is the quickest round; a run meets the others too. Take the median.",
-    ),
+    (lambda s, t, k: s / min(t[1:]) * k, "that is the quickest round; a run meets the others too. Take the median."),
     (
         lambda s, t, k: s / sorted(t[1:])[(len(t) - 2) // 2] * k,
         "of an even number of rounds the lower of the two in the middle was taken, as torch.median does; the median "
@@ -235,10 +223,7 @@ COST_MISTAKES: list[tuple[Callable[[float, list[float], int], float], str]] = [
         lambda s, t, k: s // _median(t[1:]) * k,
         "whole rounds were counted; a run may end within a round. Round the steps down, not the rounds.",
     ),
-    (
-        lambda s, t, k: s / _median(t[1:]),
-        "that is how many *rounds* fit into the time; a round has several steps.",
-    ),
+    (lambda s, t, k: s / _median(t[1:]), "that is how many *rounds* fit into the time; a round has several steps."),
     (
         lambda s, t, k: s / (_median(t[1:]) * k),
         "a round's time is divided by its steps to get the cost of one; here it was multiplied.",
@@ -306,14 +291,8 @@ FLATTERY_MISTAKES: list[tuple[Callable[[float, float, float, float], float], str
         lambda aw, bw, ao, bo: -math.log((bw / aw) / (bo / ao)),
         "the sign is turned: flattery is positive when a looks better through its own network.",
     ),
-    (
-        lambda aw, bw, ao, bo: math.log2((bw / aw) / (bo / ao)),
-        "the logarithm is to base 2; take the natural one.",
-    ),
-    (
-        lambda aw, bw, ao, bo: math.log10((bw / aw) / (bo / ao)),
-        "the logarithm is to base 10; take the natural one.",
-    ),
+    (lambda aw, bw, ao, bo: math.log2((bw / aw) / (bo / ao)), "the logarithm is to base 2; take the natural one."),
+    (lambda aw, bw, ao, bo: math.log10((bw / aw) / (bo / ao)), "the logarithm is to base 10; take the natural one."),
     (
         lambda aw, bw, ao, bo: math.log(bw / aw),
         "that is a's lead through its own network alone: a may simply be better. Set it against its lead through the "

@@ -90,9 +90,7 @@ def check_l2sp_penalty(answer: Answer) -> str:
     for mistaken, message in l2sp_mistakes(kept, start, weight):
         wrong_if(close(value.detach(), mistaken), message)
     right = weight / 2 * sum(float((p - q).square().sum()) for p, q in zip(kept, start, strict=True))
-    wrong_if(
-        not close(value.detach(), right), f"your penalty is {value.item():.4f}; it should be {right:.4f}."
-    )
+    wrong_if(not close(value.detach(), right), f"your penalty is {value.item():.4f}; it should be {right:.4f}.")
     wrong_if(
         not value.requires_grad,
         "the value is right, but no gradient reaches the parameters: they are detached. It is the start that "
@@ -120,8 +118,7 @@ def fisher_mistakes(w: Tensor, x: Tensor) -> list[tuple[Tensor, str]]:
         "have is called the empirical Fisher, of data that all have this label."
     )
     cancels = (
-        "the gradients are averaged and then squared, so that those of opposite sign cancel: square each, then "
-        "average."
+        "the gradients are averaged and then squared, so that those of opposite sign cancel: square each, then average."
     )
     return [
         (((1 - p).square() * x.square()).mean(0), fixed.format(1, "1 and 0 each")),
@@ -179,9 +176,7 @@ def check_logistic_fisher(answer: Answer) -> str:
         tuple(found.shape) == tuple(x.shape),
         "there is one row for each input: average over the inputs, the first axis.",
     )
-    wrong_if(
-        found.numel() == 1, "this is one number: F has one for each weight, so do not average over them."
-    )
+    wrong_if(found.numel() == 1, "this is one number: F has one for each weight, so do not average over them.")
     wrong_if(
         tuple(found.shape) == (len(x),),
         "there is one number for each input, so the average was taken over the weights: it is over the inputs.",
@@ -192,10 +187,7 @@ def check_logistic_fisher(answer: Answer) -> str:
     )
     for mistaken, message in fisher_mistakes(w, x):
         wrong_if(close(found, mistaken), message)
-    wrong_if(
-        not close(found, right),
-        f"for three weights your F is {_numbers(found)}; it should be {_numbers(right)}.",
-    )
+    wrong_if(not close(found, right), f"for three weights your F is {_numbers(found)}; it should be {_numbers(right)}.")
     sure = _tensor(call(answer, weights=torch.tensor([300.0, 0.0, 0.0]), x=torch.ones(4, 3)), "F").detach()
     wrong_if(
         not close(sure, torch.zeros(3)),
@@ -252,10 +244,7 @@ def relation_mistakes(h: Tensor) -> list[tuple[Tensor, str]]:
             rows(columns @ columns.T).softmax(1),
             "the lengths are taken over the batch, feature by feature: normalise each sample, along its own axis.",
         ),
-        (
-            rows(far).softmax(1),
-            "these are distances, and so the farthest sample gets the largest share: take cosines.",
-        ),
+        (rows(far).softmax(1), "these are distances, and so the farthest sample gets the largest share: take cosines."),
         (rows(-far).softmax(1), "these are negative distances: likeness here is the cosine."),
         (rows(-cosine).softmax(1), "the sign is turned: the sample least alike gets the largest share."),
         (rows(cosine).log_softmax(1), "these are logarithms: return the shares themselves."),
@@ -289,10 +278,7 @@ def check_anchor_relations(answer: Answer) -> str:
         seen.shape[1] == 4 and not close(seen.diagonal(), torch.zeros(4)),
         "the diagonal is not 0: no sample is among its own others.",
     )
-    wrong_if(
-        not close(seen.sum(1), torch.ones(4)),
-        f"the rows sum to {_numbers(seen.sum(1))}; each should sum to 1.",
-    )
+    wrong_if(not close(seen.sum(1), torch.ones(4)), f"the rows sum to {_numbers(seen.sum(1))}; each should sum to 1.")
     wrong_if(not passed, "the rows sum to 1, but they are not the softmax of the cosines to the others.")
     wrong_if(
         not found.requires_grad,
@@ -335,13 +321,9 @@ def divergence_mistakes(kept: Tensor, now: Tensor) -> list[tuple[Tensor, str]]:
         (turned.mean() / kept.shape[1], "the other way round, and averaged over all elements."),
         (
             -(kept * now.log()).sum(1).mean(),
-            "this is the cross entropy, which is not 0 for equal shares: the source's own logarithm is "
-            "missing.",
+            "this is the cross entropy, which is not 0 for equal shares: the source's own logarithm is missing.",
         ),
-        (
-            (kept - now).square().sum(1).mean(),
-            "these are squared differences; the divergence has a logarithm.",
-        ),
+        ((kept - now).square().sum(1).mean(), "these are squared differences; the divergence has a logarithm."),
         (
             (kept * (kept.log() - now)).sum(1).mean(),
             "kl_div takes the *logarithm* of its first argument: you gave it the shares.",
@@ -355,14 +337,8 @@ def divergence_mistakes(kept: Tensor, now: Tensor) -> list[tuple[Tensor, str]]:
             (each + turned).mean() / 2,
             "this is the symmetric mean of both directions; here only KL(source || target) is asked.",
         ),
-        (
-            (each + turned).mean(),
-            "this is the sum of both directions; here only KL(source || target) is asked.",
-        ),
-        (
-            (kept / now).log().sum(1).mean(),
-            "the logarithms are not weighted: multiply each by the source's share.",
-        ),
+        ((each + turned).mean(), "this is the sum of both directions; here only KL(source || target) is asked."),
+        ((kept / now).log().sum(1).mean(), "the logarithms are not weighted: multiply each by the source's share."),
     ]
 
 
@@ -375,16 +351,12 @@ def check_relation_divergence(answer: Answer) -> str:
     for mistaken, message in divergence_mistakes(kept, now.detach()):
         wrong_if(close(value.detach(), mistaken), message)
     right = (kept * (kept / now.detach()).log()).sum(1).mean()
-    wrong_if(
-        not close(value.detach(), right), f"your divergence is {value.item():.4f}; it should be {right:.4f}."
-    )
+    wrong_if(not close(value.detach(), right), f"your divergence is {value.item():.4f}; it should be {right:.4f}.")
     wrong_if(
         not value.requires_grad,
         "the value is right, but no gradient reaches the target's shares, and it is the target that learns.",
     )
-    (slope,) = torch.autograd.grad(
-        value, logits
-    )  # not of the shares, which an answer may normalise once more
+    (slope,) = torch.autograd.grad(value, logits)  # not of the shares, which an answer may normalise once more
     wrong_if(
         not close(slope, (now.detach() - kept) / len(kept)),
         "the value is right, but the gradient is not: part of the target's shares is detached.",

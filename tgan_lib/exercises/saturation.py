@@ -15,8 +15,7 @@ SURE = torch.tensor([200.0, 30.0])  # so large that a probability rounds to 1
 SUMMED = "the loss is summed; take the mean, or the gradient grows with the batch."
 BUT_SURE = "right for small logits, but logits of 200 and 30 make it "
 LIMITED = (
-    "-100 or 100: that is where binary_cross_entropy holds its logs, and its gradient there is 0. Start from "
-    "logits."
+    "-100 or 100: that is where binary_cross_entropy holds its logs, and its gradient there is 0. Start from logits."
 )
 
 # --- generator_slopes ---
@@ -30,38 +29,26 @@ def slope_mistakes(logits: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
     """What the known mistakes make of the logits: (minimax, non-saturating)."""
     d, (mm, ns), n = logits.sigmoid(), slopes(logits), len(logits)
     return {
-        "the two are swapped: the minimax loss is the one whose slope dies at very negative logits.": (
-            ns,
-            mm,
-        ),
+        "the two are swapped: the minimax loss is the one whose slope dies at very negative logits.": (ns, mm),
         "both signs are turned: G wants logits to rise, so both losses fall as the logit rises, and both slopes are "
         "negative.": (-mm, -ns),
         "the non-saturating slope has the wrong sign: softplus(-l) falls as l rises. The inner minus counts.": (
             mm,
             -ns,
         ),
-        "the minimax slope has the wrong sign: the loss is log(1 - D) = -softplus(l), with a minus.": (
-            -mm,
-            ns,
-        ),
+        "the minimax slope has the wrong sign: the loss is log(1 - D) = -softplus(l), with a minus.": (-mm, ns),
         "each slope is divided by the number of logits: that is the slope of the mean. Here, one logit at a time.": (
             mm / n,
             ns / n,
         ),
         "these are the slopes with respect to the probability D; multiply by the sigmoid's own slope, D (1 - D), to "
         "get to the logit.": (-1 / (1 - d), -1 / d),
-        "this is the sigmoid's slope; the log before it is still to be differentiated.": (
-            d * (1 - d),
-            d * (1 - d),
-        ),
+        "this is the sigmoid's slope; the log before it is still to be differentiated.": (d * (1 - d), d * (1 - d)),
         "this is minus the sigmoid's slope; the log before it is still to be differentiated.": (
             -d * (1 - d),
             -d * (1 - d),
         ),
-        "these are the losses themselves; their slopes are asked for.": (
-            -softplus(logits),
-            softplus(-logits),
-        ),
+        "these are the losses themselves; their slopes are asked for.": (-softplus(logits), softplus(-logits)),
         "both slopes are the minimax one; the other loss pushes hardest where this one dies.": (mm, mm),
         "both slopes are the non-saturating one; the minimax one is -sigmoid(l).": (ns, ns),
     }
@@ -127,9 +114,7 @@ MINIMAX = Value(
     slope="the value is right, but its gradient is {got:.3g} in place of {right:.3g}: something on the way is "
     "detached, clamped or rounded, and has cut it off.",
 )
-EPSILON = (
-    "{got:.1f} in place of {right:.1f}: an epsilon or a clamp holds the log back, and the gradient with it. "
-)
+EPSILON = "{got:.1f} in place of {right:.1f}: an epsilon or a clamp holds the log back, and the gradient with it. "
 SURE_MINIMAX = MINIMAX.at(
     [(SURE,)],
     but=BUT_SURE,
@@ -160,9 +145,7 @@ FLIPPED = MINIMAX.at(
         ),
         SUMMED: lambda s: softplus(s).sum(),
         "this is a critic's loss, linear in the scores: the logarithm is missing.": lambda s: s.mean(),
-        "this is a critic's loss in our own convention, linear, and high scores are `real` there.": lambda s: (
-            -s.mean()
-        ),
+        "this is a critic's loss in our own convention, linear, and high scores are `real` there.": lambda s: -s.mean(),
         "the log is missing: this is the mean probability of `generated`.": lambda s: s.sigmoid().mean(),
     },
     wrong="on five scores your loss is {got:.4f}; it should be {right:.4f}.",
@@ -177,16 +160,12 @@ SURE_FLIPPED = SURE_MINIMAX.at(
 
 CHECKS: dict[str, Check] = {
     "generator_slopes": exercise(
-        GENERATOR_SLOPES,
-        FAR_SLOPES,
-        passed="Both slopes, their signs, and their tails at logits of 40: all right.",
+        GENERATOR_SLOPES, FAR_SLOPES, passed="Both slopes, their signs, and their tails at logits of 40: all right."
     ),
     "minimax_generator_loss": exercise(
         MINIMAX, SURE_MINIMAX, passed="Its value, its gradient, and logits of 200: all right."
     ),
     "flipped_generator_loss": exercise(
-        FLIPPED,
-        SURE_FLIPPED,
-        passed="Low scores are what G wants here, and it learns fastest where D is sure: right.",
+        FLIPPED, SURE_FLIPPED, passed="Low scores are what G wants here, and it learns fastest where D is sure: right."
     ),
 }

@@ -32,9 +32,7 @@ def _number(value: Any, what: str) -> float:
 
 def _tensor(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
     wrong_if(not isinstance(value, Tensor), f"{what} is a {type(value).__name__}; it should be a tensor.")
-    wrong_if(
-        tuple(value.shape) != shape, f"{what} has shape {tuple(value.shape)}; it should have {tuple(shape)}."
-    )
+    wrong_if(tuple(value.shape) != shape, f"{what} has shape {tuple(value.shape)}; it should have {tuple(shape)}.")
     found: Tensor = value
     return found
 
@@ -45,12 +43,7 @@ def _tensor(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
 def _norm(channels: int) -> nn.BatchNorm2d:
     """A norm in eval mode of whose numbers no two are alike, with an eps that cannot be overlooked."""
     norm = nn.BatchNorm2d(channels, eps=0.5).eval().requires_grad_(False)
-    for tensor, low in (
-        (norm.weight, 0.5),
-        (norm.bias, -1.0),
-        (norm.running_mean, -2.0),
-        (norm.running_var, 1.5),
-    ):
+    for tensor, low in ((norm.weight, 0.5), (norm.bias, -1.0), (norm.running_mean, -2.0), (norm.running_var, 1.5)):
         assert tensor is not None
         tensor.copy_(low + 2 * torch.rand(channels))
     return norm
@@ -77,10 +70,7 @@ def weight_mistakes(weight: Tensor, norm: nn.BatchNorm2d) -> list[tuple[Tensor, 
             "the scale is broadcast along the kernel's last axis; give it the shape (1, C, 1, 1), so that it runs "
             "along the output channels.",
         ),
-        (
-            times(norm.weight / var.sqrt()),
-            "eps is left out: the norm divides by the root of variance plus eps.",
-        ),
+        (times(norm.weight / var.sqrt()), "eps is left out: the norm divides by the root of variance plus eps."),
         (
             times(norm.weight / (var.sqrt() + norm.eps)),
             "eps is added after the root; the norm adds it to the variance and takes the root then.",
@@ -89,15 +79,9 @@ def weight_mistakes(weight: Tensor, norm: nn.BatchNorm2d) -> list[tuple[Tensor, 
             times(norm.weight / (var + norm.eps)),
             "the norm divides by the standard deviation; yours divides by the variance, the root is missing.",
         ),
-        (
-            times(norm.weight * std),
-            "the standard deviation multiplies; a norm divides by it.",
-        ),
+        (times(norm.weight * std), "the standard deviation multiplies; a norm divides by it."),
         (times(1 / std), "the norm's own scale, `norm.weight`, is left out."),
-        (
-            times(norm.weight),
-            "the running variance is left out: the norm divides by its root before it scales.",
-        ),
+        (times(norm.weight), "the running variance is left out: the norm divides by its root before it scales."),
     ]
 
 
@@ -108,14 +92,8 @@ def bias_mistakes(norm: nn.BatchNorm2d) -> list[tuple[Tensor, str]]:
     assert var is not None
     scale = norm.weight / (var + norm.eps).sqrt()
     return [
-        (
-            norm.bias,
-            "the weight is right, the bias forgets the running mean: it is subtracted before scaling.",
-        ),
-        (
-            norm.bias + scale * mean,
-            "the weight is right, but in the bias the mean is added; a norm subtracts it.",
-        ),
+        (norm.bias, "the weight is right, the bias forgets the running mean: it is subtracted before scaling."),
+        (norm.bias + scale * mean, "the weight is right, but in the bias the mean is added; a norm subtracts it."),
         (
             norm.bias - mean,
             "the weight is right, but in the bias the mean is not scaled, and the norm subtracts it before it scales.",
@@ -130,24 +108,18 @@ def bias_mistakes(norm: nn.BatchNorm2d) -> list[tuple[Tensor, str]]:
             scale * (norm.bias - mean),
             "the weight is right, but the norm's shift is multiplied by the scale; it is added after scaling.",
         ),
-        (
-            torch.zeros_like(mean),
-            "the weight is right, the bias is 0: what the norm subtracts and adds goes there.",
-        ),
+        (torch.zeros_like(mean), "the weight is right, the bias is 0: what the norm subtracts and adds goes there."),
     ]
 
 
 def check_fold_norm(answer: Answer) -> str:
     """`fold_norm(weight, norm)`: (weight, bias) of one transposed convolution that does both."""
     norm = _norm(3)
-    weight = torch.randn(
-        3, 3, 3, 3
-    )  # as many inputs as outputs as pixels, so that a wrong axis is not refused
+    weight = torch.randn(3, 3, 3, 3)  # as many inputs as outputs as pixels, so that a wrong axis is not refused
     before = weight.clone()
     got_weight, got_bias = _folded(answer, weight, norm)
     wrong_if(
-        not close(weight, before),
-        "the weight that was given has changed: multiply into a new tensor, not in place.",
+        not close(weight, before), "the weight that was given has changed: multiply into a new tensor, not in place."
     )
     for value, message in weight_mistakes(before, norm):
         wrong_if(close(got_weight, value), message)
@@ -159,9 +131,7 @@ def check_fold_norm(answer: Answer) -> str:
         got_weight, got_bias = _folded(answer, weight, norm)
     except Raised as error:
         raise Wrong(f"right for 3 channels in and out, but with 5 in and 2 out {error}") from error
-    _check_folded(
-        weight, norm, got_weight, got_bias, "right for 3 channels in and out, but with 5 in and 2 out "
-    )
+    _check_folded(weight, norm, got_weight, got_bias, "right for 3 channels in and out, but with 5 in and 2 out ")
     return "One layer does what the convolution and the norm did."
 
 
@@ -183,9 +153,7 @@ def _check_folded(weight: Tensor, norm: nn.BatchNorm2d, new: Tensor, bias: Tenso
     x = torch.randn(2, weight.shape[0], 4, 4)
     right = norm(conv_transpose2d(x, weight, stride=2, padding=1))
     off = float((conv_transpose2d(x, new, bias, stride=2, padding=1) - right).abs().max())
-    wrong_if(
-        off > 1e-3, f"{when}the folded layer's outputs are off by up to {off:.3g}; they should be the same."
-    )
+    wrong_if(off > 1e-3, f"{when}the folded layer's outputs are off by up to {off:.3g}; they should be the same.")
 
 
 # --- low_rank_forward ---
@@ -197,10 +165,7 @@ def forward_mistakes(x: Tensor, weight: Tensor, a: Tensor, b: Tensor) -> list[tu
     return [
         (own, "only the frozen W is applied: B A is missing."),
         (added, "only B A is applied: the frozen W is missing."),
-        (
-            x @ (weight + b @ a),
-            "the transpose is missing: W has a row for each output, so a layer computes x W^T.",
-        ),
+        (x @ (weight + b @ a), "the transpose is missing: W has a row for each output, so a layer computes x W^T."),
         (own + x @ (b @ a), "W is transposed and B A is not: both have a row for each output."),
         (x @ weight + added, "B A is transposed and W is not: both have a row for each output."),
         (
@@ -232,8 +197,7 @@ def check_low_rank_forward(answer: Answer) -> str:
         f"the outputs are off by up to {float((got.detach() - right).abs().max()):.3g} from x (W + B A)^T.",
     )
     wrong_if(
-        not got.requires_grad,
-        "the outputs are right, but no gradient flows through them: A and B are what trains.",
+        not got.requires_grad, "the outputs are right, but no gradient flows through them: A and B are what trains."
     )
     to_a, to_b = torch.autograd.grad(got.sum(), [a, b], allow_unused=True)
     for name, gradient in (("A", to_a), ("B", to_b)):
@@ -288,14 +252,8 @@ RANK_MISTAKES: list[tuple[Callable[[int, int], float], str]] = [
     ),
     (lambda m, n: n, "only B is counted, with a row for each of W's; A has a column for each of W's."),
     (lambda m, n: m, "only A is counted, with a column for each of W's; B has a row for each of W's."),
-    (
-        lambda m, n: m + n,
-        "that is how many numbers rank 1 has; the question is at which rank they are W's number.",
-    ),
-    (
-        lambda m, n: m * n / (m + n),
-        "this is where the two lines cross, not a whole rank: round up.",
-    ),
+    (lambda m, n: m + n, "that is how many numbers rank 1 has; the question is at which rank they are W's number."),
+    (lambda m, n: m * n / (m + n), "this is where the two lines cross, not a whole rank: round up."),
 ]
 
 
@@ -305,9 +263,7 @@ def check_break_even_rank(answer: Answer) -> str:
     wrong_if(any(v is None or v is ... for v in got), NOTHING)
     numbers = [_number(value, "a rank") for value in got]
     for mistake, message in RANK_MISTAKES:
-        wrong_if(
-            close(torch.tensor(numbers), torch.tensor([float(mistake(*size)) for size in SIZES])), message
-        )
+        wrong_if(close(torch.tensor(numbers), torch.tensor([float(mistake(*size)) for size in SIZES])), message)
     for (m, n), seen in zip(SIZES, numbers, strict=True):
         right = -(-m * n // (m + n))
         wrong_if(
@@ -326,18 +282,12 @@ def check_break_even_rank(answer: Answer) -> str:
 STRETCHES = (4.0, 2.0, 1.0, 0.5)
 
 SHARE_MISTAKES: list[tuple[Callable[[Tensor, int], Tensor | float], str]] = [
-    (
-        lambda s, r: s[:r].sum() / s.sum(),
-        "the singular values are not squared: a share of the squared norm is asked.",
-    ),
+    (lambda s, r: s[:r].sum() / s.sum(), "the singular values are not squared: a share of the squared norm is asked."),
     (
         lambda s, r: s[:r].norm() / s.norm(),
         "that is the root of the share: norms are compared, and squared norms are asked.",
     ),
-    (
-        lambda s, r: 1 - s[:r].square().sum() / s.square().sum(),
-        "that is the share which is left over: 1 minus it.",
-    ),
+    (lambda s, r: 1 - s[:r].square().sum() / s.square().sum(), "that is the share which is left over: 1 minus it."),
     (
         lambda s, r: s[-r:].square().sum() / s.square().sum(),
         "the smallest singular values are summed, not the largest: mind the order in which they come.",
@@ -350,19 +300,13 @@ SHARE_MISTAKES: list[tuple[Callable[[Tensor, int], Tensor | float], str]] = [
         lambda s, r: s[: r - 1].square().sum() / s.square().sum(),
         "one direction too few is summed: rank 1 has one, so the slice ends at `rank`.",
     ),
-    (
-        lambda s, r: s[:r].square().sum() / s[0].square(),
-        "divided by the largest alone; divide by the sum of all.",
-    ),
+    (lambda s, r: s[:r].square().sum() / s[0].square(), "divided by the largest alone; divide by the sum of all."),
     (lambda s, r: s[:r].square().sum(), "the sum of squares is not yet a share: divide by that of all."),
     (
         lambda s, r: s[:r].pow(4).sum() / s.pow(4).sum(),
         "these are fourth powers: the eigenvalues of M^T M are squares of M's singular values already.",
     ),
-    (
-        lambda s, r: 100 * s[:r].square().sum() / s.square().sum(),
-        "that is in per cent; give a share, from 0 to 1.",
-    ),
+    (lambda s, r: 100 * s[:r].square().sum() / s.square().sum(), "that is in per cent; give a share, from 0 to 1."),
     (lambda s, r: r / len(s), "that is the share of the directions' number, whatever the matrix holds."),
 ]
 
@@ -377,9 +321,7 @@ def check_top_share(answer: Answer) -> str:
     for mistake, message in SHARE_MISTAKES:
         wrong_if(close(torch.tensor(numbers), torch.tensor([float(mistake(s, r)) for r in ranks])), message)
     _check_shares("", zip(ranks, numbers, strict=True), s)
-    _check_shares(
-        "of a matrix that is wider than high ", ((r, _share(answer, matrix.T, r)) for r in ranks), s
-    )
+    _check_shares("of a matrix that is wider than high ", ((r, _share(answer, matrix.T, r)) for r in ranks), s)
     _check_shares("with as many directions as there are ", [(4, _share(answer, matrix, 4))], s)
     return "Right for a matrix with known singular values, at every rank."
 

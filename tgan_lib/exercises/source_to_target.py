@@ -70,10 +70,7 @@ def check_copy_what_fits(answer: Answer) -> str:
 
 def _check_inputs_unchanged(now: State, before: State, which: str) -> None:
     same = now.keys() == before.keys() and all(torch.equal(now[name], before[name]) for name in before)
-    wrong_if(
-        not same,
-        f"`{which}` has changed: its dictionary or its tensors were written to. Make a new dictionary.",
-    )
+    wrong_if(not same, f"`{which}` has changed: its dictionary or its tensors were written to. Make a new dictionary.")
 
 
 def _check_names(got: set[str], source: set[str], target: set[str]) -> None:
@@ -89,8 +86,7 @@ def _check_names(got: set[str], source: set[str], target: set[str]) -> None:
     )
     wrong_if(
         bool(missing),
-        f"the result lacks {len(missing)} of the target's names: what does not fit keeps the "
-        "target's own tensor.",
+        f"the result lacks {len(missing)} of the target's names: what does not fit keeps the target's own tensor.",
     )
 
 
@@ -122,9 +118,7 @@ def _check_tensor(name: str, got: Tensor, target: Tensor) -> None:
         if "norm" in name
         else f"{name!r} fits by name and shape, and is still the target's own.",
     )
-    raise Wrong(
-        f"{name!r} has numbers that belong to another tensor: pair tensors by their names, not by their order."
-    )
+    raise Wrong(f"{name!r} has numbers that belong to another tensor: pair tensors by their names, not by their order.")
 
 
 # --- steps_to_reach ---
@@ -218,9 +212,7 @@ def check_steps_to_reach(answer: Answer) -> str:
 def _number(value: Any) -> float | None:
     if value is None:
         return None
-    wrong_if(
-        isinstance(value, bool), f"your function returns {value}: return the step, not whether there is one."
-    )
+    wrong_if(isinstance(value, bool), f"your function returns {value}: return the step, not whether there is one.")
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError):
@@ -229,8 +221,7 @@ def _number(value: Any) -> float | None:
 
 def _same(a: list[float | None], b: list[float | None]) -> bool:
     return all(
-        (x is None) == (y is None) and (x is None or y is None or math.isclose(x, y))
-        for x, y in zip(a, b, strict=True)
+        (x is None) == (y is None) and (x is None or y is None or math.isclose(x, y)) for x, y in zip(a, b, strict=True)
     )
 
 
@@ -320,10 +311,7 @@ ADAM_MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"wrong": "one late"}, "the correction is one step late: `t` counts this step already."),
     ({"b1": BETA2, "b2": BETA1}, "the betas are swapped: beta1 = 0.5 is m's, beta2 = 0.9 is v's."),
-    (
-        {"b1": 1 - BETA1, "b2": 1 - BETA2},
-        "beta is the share of the old moment that is kept, not of the new gradient.",
-    ),
+    ({"b1": 1 - BETA1, "b2": 1 - BETA2}, "beta is the share of the old moment that is kept, not of the new gradient."),
 ]
 
 
@@ -379,17 +367,13 @@ def check_blend_states(answer: Answer) -> str:
                 "one: take the nearer model's."
             ) from None
         wrong_if(got is None or got is ..., NOTHING)
-        wrong_if(
-            not isinstance(got, dict), f"your function returns {type(got).__name__}; a dictionary is wanted."
-        )
+        wrong_if(not isinstance(got, dict), f"your function returns {type(got).__name__}; a dictionary is wanted.")
         kept = all(
             torch.equal(now[name], before[name])
             for now, before in zip((source, target), _pair(), strict=True)
             for name in before
         )
-        wrong_if(
-            not kept, "the models that were given have changed: the blend is a new dictionary of new tensors."
-        )
+        wrong_if(not kept, "the models that were given have changed: the blend is a new dictionary of new tensors.")
         missing = sorted(source.keys() - got.keys())
         wrong_if(
             bool(missing),
@@ -406,13 +390,8 @@ def _check_blend(got: State, source: State, target: State, t: float) -> None:
         t not in (0.0, 1.0) and close(seen, t * a + (1 - t) * b),
         "the ends are swapped: t = 0 is the source, t = 1 the target.",
     )
-    wrong_if(
-        t > 0 and close(seen, a + t * b), "the source's share is not taken back: (1 - t) of it is left at t."
-    )
-    wrong_if(
-        not close(seen, (1 - t) * a + t * b),
-        f"at t = {t:g} the weights are not (1 - t) source + t target.",
-    )
+    wrong_if(t > 0 and close(seen, a + t * b), "the source's share is not taken back: (1 - t) of it is left at t.")
+    wrong_if(not close(seen, (1 - t) * a + t * b), f"at t = {t:g} the weights are not (1 - t) source + t target.")
     mean = got["running_mean"]
     wrong_if(
         0 < t < 1 and (close(mean, source["running_mean"]) or close(mean, target["running_mean"])),

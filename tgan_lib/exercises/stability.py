@@ -114,9 +114,7 @@ def check_spectrally_normalised(answer: Answer) -> str:
         "right for a weight that stretches by 4, but one that stretches by 0.5 is left alone; spectral "
         "normalisation divides always, so that the largest stretch is 1 and not merely at most 1.",
     )
-    wrong_if(
-        not close(got, small / 0.5, LOOSE), "right for a convolution, but not for a linear layer's matrix."
-    )
+    wrong_if(not close(got, small / 0.5, LOOSE), "right for a convolution, but not for a linear layer's matrix.")
     _check_norm_gradient(answer)
     return "A convolution's weight, a linear layer's, one that shrinks, and the gradient: all right."
 
@@ -205,19 +203,13 @@ def r1_mistakes(d: SquareDiscriminator, x: Tensor) -> list[tuple[Tensor, str]]:
         ),
         (norms.mean() / 2, "the norms are not squared."),
         (norms.mean(), "this is the mean norm: square each, and take half."),
-        (
-            norms.mean().square() / 2,
-            "you square the mean of the norms; square each norm, then take the mean.",
-        ),
+        (norms.mean().square() / 2, "you square the mean of the norms; square each norm, then take the mean."),
         (
             g.mean(0).square().sum() / 2,
             "the gradients are averaged before they are squared, so that opposite slopes cancel; each image has a "
             "norm of its own.",
         ),
-        (
-            (norms - 1).square().mean(),
-            "this pulls the norm to 1, as WGAN-GP does; R1 pulls it to 0.",
-        ),
+        ((norms - 1).square().mean(), "this pulls the norm to 1, as WGAN-GP does; R1 pulls it to 0."),
         ((norms - 1).square().mean() / 2, "this pulls the norm to 1, as WGAN-GP does, and halves it."),
         (
             squashed.square().sum(1).mean() / 2,
@@ -234,9 +226,7 @@ def r1_mistakes(d: SquareDiscriminator, x: Tensor) -> list[tuple[Tensor, str]]:
 
 def check_r1_penalty(answer: Answer) -> str:
     """`r1_penalty(discriminator, x)`: half the mean over images of the squared norm of D's gradient in x."""
-    x = torch.tensor([[1.0, 0.5, -0.3, 0.8], [-0.2, 0.9, 0.4, -0.7], [0.6, -1.0, 0.1, 0.3]]).reshape(
-        3, 1, 2, 2
-    )
+    x = torch.tensor([[1.0, 0.5, -0.3, 0.8], [-0.2, 0.9, 0.4, -0.7], [0.6, -1.0, 0.1, 0.3]]).reshape(3, 1, 2, 2)
     square = SquareDiscriminator([1.0, -2.0, 0.5, 1.5])
     penalty = _penalty(answer, square, x)
     for value, message in r1_mistakes(square, x):
@@ -306,10 +296,7 @@ def smoothing_mistakes(real: Tensor, fake: Tensor, label: float) -> list[tuple[T
             "the fakes' label is smoothed too. Smooth one side only: with a soft label for fakes the best D calls "
             "for images that look like today's fakes.",
         ),
-        (
-            plain_real + soft_fake,
-            "the fakes' label is smoothed, and the reals' is not; it is the other way round.",
-        ),
+        (plain_real + soft_fake, "the fakes' label is smoothed, and the reals' is not; it is the other way round."),
         (
             label * plain_real + plain_fake,
             "the real half is only scaled down. A label of 0.9 is 0.9 of the loss for 'real' *plus* 0.1 of the loss "
@@ -357,8 +344,7 @@ def check_smoothed_discriminator_loss(answer: Answer) -> str:
         ("real", "fake"), torch.autograd.grad(loss, (real, fake), allow_unused=True), wanted, strict=True
     ):
         wrong_if(
-            got is None or not close(got, grad),
-            f"the value is right, but the gradient in the {whose} logits is not.",
+            got is None or not close(got, grad), f"the value is right, but the gradient in the {whose} logits is not."
         )
     far = _smoothed(answer, torch.full((4,), -200.0), torch.full((4,), 200.0), 0.8).detach()
     wrong_if(

@@ -134,9 +134,7 @@ def snapshot(value: Any) -> State:
     }
 
 
-def difference(
-    name: str, value: Any, before: State, *, may_mark: bool = False, backward: bool = False
-) -> str | None:
+def difference(name: str, value: Any, before: State, *, may_mark: bool = False, backward: bool = False) -> str | None:
     """A sentence on how the argument `name` differs from its snapshot, or None where it does not.
 
     `may_mark`: its tensors may want gradients after the call, and did not before. `backward`: gradients may lie in it.
@@ -156,9 +154,7 @@ def difference(
         if _equal(now["values"][key], old):
             continue
         if key in parameters:
-            return (
-                f"`{name}` has changed (its `{key}`): your function moves weights that it should leave alone."
-            )
+            return f"`{name}` has changed (its `{key}`): your function moves weights that it should leave alone."
         if is_net:
             return f"your function has changed the buffer `{key}` of `{name}`, which should stay as it was."
         return (

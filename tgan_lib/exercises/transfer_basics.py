@@ -42,14 +42,8 @@ def rate_mistakes(rate: float, factor: float, n: int) -> list[tuple[list[float],
             "every rate is divided once too often: the head itself learns at `rate`.",
         ),
         ([rate] * n, f"{SAME}: `factor` is not used."),
-        (
-            [rate / factor] * (n - 1) + [rate],
-            "all parts below the head have one rate: divide again for each.",
-        ),
-        (
-            [rate / (factor * i) if i else rate for i in heights],
-            f"{LINEAR} of a step; each is the one above / factor.",
-        ),
+        ([rate / factor] * (n - 1) + [rate], "all parts below the head have one rate: divide again for each."),
+        ([rate / (factor * i) if i else rate for i in heights], f"{LINEAR} of a step; each is the one above / factor."),
         ([rate / (i + 1) for i in heights], f"{LINEAR}; each is the one above divided by `factor`."),
         ([rate * (1 - i / n) for i in heights], f"{LINEAR} steps: divide, and do not subtract."),
     ]
@@ -57,12 +51,7 @@ def rate_mistakes(rate: float, factor: float, n: int) -> list[tuple[list[float],
 
 def check_discriminative_groups(answer: Answer) -> str:
     """`discriminative_groups(parts, rate, factor)`: one group a part, lr = rate / factor**(parts above it)."""
-    parts: list[nn.Module] = [
-        nn.Linear(3, 2),
-        nn.BatchNorm1d(2),
-        nn.Linear(2, 2, bias=False),
-        nn.Linear(2, 4),
-    ]
+    parts: list[nn.Module] = [nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Linear(2, 2, bias=False), nn.Linear(2, 4)]
     groups = call(answer, parts=list(parts), rate=RATE, factor=FACTOR)
     rates = _rates(groups, parts)
     for wrong, message in rate_mistakes(RATE, FACTOR, COUNT):
@@ -83,9 +72,7 @@ def _rates(groups: Any, parts: list[nn.Module]) -> list[float]:
     if isinstance(groups, torch.optim.Optimizer):
         groups = groups.param_groups
     if not isinstance(groups, (list, tuple)) or not groups:
-        raise Wrong(
-            f"your function returns {type(groups).__name__!r}; a list of dictionaries is wanted, one a part."
-        )
+        raise Wrong(f"your function returns {type(groups).__name__!r}; a list of dictionaries is wanted, one a part.")
     wrong_if(
         any(not isinstance(group, dict) for group in groups),
         "the list holds no dictionaries: an optimiser takes {'params': ..., 'lr': ...} for each group.",
@@ -111,9 +98,7 @@ def _rates(groups: Any, parts: list[nn.Module]) -> list[float]:
                 not isinstance(p, Tensor),
                 f"'params' holds {type(p).__name__!r} objects; it takes the parameters: part.parameters().",
             )
-            wrong_if(
-                id(p) in held, "a parameter is in two groups, which no optimiser takes: one group a part."
-            )
+            wrong_if(id(p) in held, "a parameter is in two groups, which no optimiser takes: one group a part.")
             held[id(p)] = float(rate)
     rates = []
     for place, part in enumerate(parts, 1):
@@ -157,16 +142,10 @@ def head_mistakes(
             alpha / 2 * z + beta / 2 * b,
             "the shared weights are pulled to 0, which is L2: subtract `start[name]` first.",
         ),
-        (
-            alpha * a + beta * b,
-            "the halves are missing: each term is its strength / 2 times a squared length.",
-        ),
+        (alpha * a + beta * b, "the halves are missing: each term is its strength / 2 times a squared length."),
         (alpha / 2 * a, "the head is left out: the new weights are pulled to 0, with `beta`."),
         (beta / 2 * b, "only the new weights are held: add alpha/2 |w - w0|^2 over those that have a start."),
-        (
-            alpha / 2 * (a + b),
-            "the head is held with `alpha`: what is new has its own strength, `beta`.",
-        ),
+        (alpha / 2 * (a + b), "the head is held with `alpha`: what is new has its own strength, `beta`."),
         (beta / 2 * a + alpha / 2 * b, "`alpha` and `beta` are swapped: `alpha` holds what was taken over."),
         (
             alpha / 2 * change.norm() + beta / 2 * head.norm(),
@@ -201,9 +180,7 @@ def check_l2sp_with_head(answer: Answer) -> str:
     value = scalar(call(answer, net=net, start=start, alpha=alpha, beta=beta), "the penalty")
     untouched = start.keys() == kept.keys() and all(torch.equal(start[name], kept[name]) for name in kept)
     same = all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
-    wrong_if(
-        not (untouched and same), "your function changes the network or `start`: compute the penalty only."
-    )
+    wrong_if(not (untouched and same), "your function changes the network or `start`: compute the penalty only.")
     parameters = dict(net.named_parameters())
     shared = [p.detach() for name, p in parameters.items() if name in start]
     begun = [start[name] for name in parameters if name in start]
@@ -264,17 +241,11 @@ def check_imagenet_input(answer: Answer) -> str:
         (unit - m, "`std` is not used: divide by it."),
         (unit / s, "`mean` is not used: subtract it before dividing."),
         (unit / s - m, "the order is turned: subtract `mean` first, then divide by `std`."),
-        (
-            (unit - m) * s,
-            "this multiplies by `std`: divide by it, so that the result has a spread of about 1.",
-        ),
+        ((unit - m) * s, "this multiplies by `std`: divide by it, so that the result has a spread of about 1."),
         ((unit + m) / s, "`mean` is added: subtract it."),
         (unit * s + m, "this is the way back, from the network's input to an image."),
         ((unit - m) / s.square(), "`std` is squared: it is a standard deviation, no variance."),
-        (
-            ((images + 1) * 127.5 - m) / s,
-            "the images run from 0 to 255 here: `mean` and `std` are for [0, 1].",
-        ),
+        (((images + 1) * 127.5 - m) / s, "the images run from 0 to 255 here: `mean` and `std` are for [0, 1]."),
         ((images / 2 - m) / s, "the range is [-0.5, 0.5] here: add 1 before halving."),
         ((images + 1 - m) / s, "the range is [0, 2] here: halve it after adding 1."),
     ]

@@ -33,22 +33,14 @@ BEST = Value(
         "this is the probability of `generated`: D says how likely `real` is, so p_data stands on top.": lambda p, q: (
             torch.sigmoid(q - p)
         ),
-        "this is the best logit. D is asked for, a probability: one function is missing around it.": lambda p, q: (
-            p - q
-        ),
-        "this is the ratio of the densities, D / (1 - D); D itself stays between 0 and 1.": lambda p, q: (
-            p - q
-        ).exp(),
+        "this is the best logit. D is asked for, a probability: one function is missing around it.": lambda p, q: p - q,
+        "this is the ratio of the densities, D / (1 - D); D itself stays between 0 and 1.": lambda p, q: (p - q).exp(),
         "this is twice too large: it divides by the average of the densities in place of their sum.": lambda p, q: (
             2 * best(p, q)
         ),
-        "the logs are used as if they were densities; p / (p + q) needs p = exp(log p).": lambda p, q: (
-            p / (p + q)
-        ),
+        "the logs are used as if they were densities; p / (p + q) needs p = exp(log p).": lambda p, q: p / (p + q),
         "this is log D, which is never above 0; D is asked for.": lambda p, q: best(p, q).log(),
-        "every answer is 0 or 1: that is the best guess, and D says how sure it is.": lambda p, q: (
-            p > q
-        ).float(),
+        "every answer is 0 or 1: that is the best guess, and D says how sure it is.": lambda p, q: (p > q).float(),
         "this is p_data alone; how likely `real` is depends on how dense the generated points are, too.": lambda p, q: (
             p.exp()
         ),
@@ -119,12 +111,12 @@ BEHIND = JS.at(
     [(-REAL, -FAKE)],
     but="right for a good D, but for one that is worse than a coin ",
     mistakes={
-        "you return 0. A negative estimate is news (D is behind): leave it as it is.": lambda r, f: js(
-            r, f
-        ).clamp(min=0),
-        "you return its absolute value. A negative estimate is news (D is behind): leave it as it is.": lambda r, f: (
-            js(r, f).abs()
+        "you return 0. A negative estimate is news (D is behind): leave it as it is.": lambda r, f: js(r, f).clamp(
+            min=0
         ),
+        "you return its absolute value. A negative estimate is news (D is behind): leave it as it is.": lambda r, f: js(
+            r, f
+        ).abs(),
     },
     wrong="you say {got:.4f} in place of {right:.4f}.",
 )
@@ -219,13 +211,11 @@ def _check_calls(answer: Callable[..., Any]) -> None:
     steps = [grad for name, grad in optimiser.calls if name == "step"]
     wrong_if(not optimiser.calls and still, "G is where it was: nothing steps.")
     wrong_if(
-        not steps and still,
-        "G is where it was: the gradient is computed, but `optimiser.step()` is never called.",
+        not steps and still, "G is where it was: the gradient is computed, but `optimiser.step()` is never called."
     )
     wrong_if(len(steps) > 1, f"the optimiser steps {len(steps)} times; one round has one step of G.")
     wrong_if(
-        not steps,
-        "G moves, but not by `optimiser.step()`: the optimiser knows the rate, and may be Adam as well.",
+        not steps, "G moves, but not by `optimiser.step()`: the optimiser knows the rate, and may be Adam as well."
     )
     grad = steps[0]
     stale = grad is not None and close(grad, torch.full_like(grad, STALE))
@@ -240,10 +230,7 @@ def _check_calls(answer: Callable[..., Any]) -> None:
         )
         at_d = d.weight.grad
         nowhere = at_d is None or close(at_d, torch.full_like(at_d, STALE))
-        wrong_if(
-            nowhere and not fresh,
-            "there is no gradient to step on: `backward()` is never called on the loss.",
-        )
+        wrong_if(nowhere and not fresh, "there is no gradient to step on: `backward()` is never called on the loss.")
         raise Wrong(
             "the gradient is cleared between backward() and step(), so G does not move: zero_grad() comes first."
             if fresh
@@ -299,9 +286,6 @@ CHECKS: dict[str, Check] = {
         JS, BEHIND, FOOLED, passed="Its value, a D worse than a coin, and very large logits: all right."
     ),
     "generator_step": exercise(
-        _check_calls,
-        STEP,
-        FOOLED_STEP,
-        passed="G moves downhill, from fresh gradients, and D is left as it was.",
+        _check_calls, STEP, FOOLED_STEP, passed="G moves downhill, from fresh gradients, and D is left as it was."
     ),
 }

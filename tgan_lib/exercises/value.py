@@ -75,9 +75,7 @@ class Value:
     what: str = "the value"
     hint: str = ""
     wrong: str = ""
-    overflow: str = (
-        "your function makes {got} of it, which is no finite number: something overflows, or is 0 / 0."
-    )
+    overflow: str = "your function makes {got} of it, which is no finite number: something overflows, or is 0 / 0."
     learns: Sequence[str] = ()
     cut: str = "no gradient reaches `{name}`: {what} is detached or computed under no_grad."
     slope: str = "the value is right, but its gradient in `{name}` is not: something on the way is detached."
@@ -127,9 +125,7 @@ class Value:
         values = [self._answered(answer, case) for case in cases]
         if any(value is None for value in values) and not any(like is None for like in likes):
             raise Wrong(NOTHING)
-        found = [
-            self._outcome(value, like, case) for value, like, case in zip(values, likes, cases, strict=True)
-        ]
+        found = [self._outcome(value, like, case) for value, like, case in zip(values, likes, cases, strict=True)]
         if not self.near.same_values(found, right):
             for message, mistake in self.mistaken(right):
                 wrong_if(self.near.same_values(found, mistake), message)
@@ -149,9 +145,7 @@ class Value:
         returned = caller(answer, **dict(zip(self.names, case, strict=True)))
         for name, value in zip(self.names, case, strict=True):
             if name not in self.changes:
-                told = difference(
-                    name, value, before[name], may_mark=name in self.marks, backward=self.backward
-                )
+                told = difference(name, value, before[name], may_mark=name in self.marks, backward=self.backward)
                 wrong_if(told is not None, told or "")
         return self._seen(returned, case)
 
@@ -260,10 +254,7 @@ class Value:
             f"{self.what} is right, but {shown(value)} is a float and a whole number is wanted.",
         )
         seen, wanted = getattr(value, "dtype", type(value).__name__), getattr(like, "dtype", None)
-        wrong_if(
-            self.dtype and seen != wanted,
-            f"the numbers are right, but their type is {seen}; {wanted} is wanted.",
-        )
+        wrong_if(self.dtype and seen != wanted, f"the numbers are right, but their type is {seen}; {wanted} is wanted.")
 
 
 @dataclass(frozen=True)
