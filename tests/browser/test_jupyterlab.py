@@ -1,9 +1,10 @@
-"""A chapter live in JupyterLab, as a reader with a laptop runs it: all cells, then the explorer's sliders."""
+"""A plain notebook in JupyterLab, as a reader with a laptop runs it: its look, all cells, the explorer's sliders."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -20,7 +21,7 @@ from visits import ROOT, Visit
 
 pytestmark = pytest.mark.browser
 
-CHAPTER = ROOT / "book" / "loss" / "03_image_gans.ipynb"
+CHAPTER = ROOT / "notebooks" / "03_image_gans.ipynb"
 RUN_LIMIT = 120_000  # ms, for all cells at the smallest budget on two busy cores
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -95,6 +96,30 @@ def wait_for_change(visit: Visit, canvas: Any, before: str) -> str:
     return picture(canvas)
 
 
+def look_at(visit: Visit, notebook: dict[str, Any]) -> None:
+    """The notebook before it is run: its prose as a reader sees it, and what is folded."""
+    page = visit.page
+    kinds = [cell["cell_type"] for cell in notebook["cells"]]
+    page.wait_for_function(
+        "n => document.querySelectorAll('.jp-MarkdownOutput > *').length >= n", arg=kinds.count("markdown")
+    )
+    prose = "\n".join(page.locator(".jp-MarkdownOutput").all_inner_texts())
+    assert "This chapter" in prose
+    assert "Predict before you read on" in prose
+    raw = re.findall(r"\{[\w:-]+\}`?|:::.*|\[[^\]]*\]\(.*", prose)
+    assert raw == [], "MyST or Markdown that JupyterLab shows as it is written"
+    folds = page.locator(".jp-MarkdownOutput details")
+    assert folds.count() >= 1
+    assert folds.first.get_attribute("open") is None
+    cells = page.locator(".jp-Notebook .jp-Cell")
+    assert cells.count() == len(kinds)
+    for i, cell in enumerate(notebook["cells"]):
+        if "solution" in cell["metadata"].get("tags", []):
+            assert cells.nth(i).locator(".cm-content").count() == 0, "a solution that stands open"
+            assert cells.nth(i).locator(".jp-OutputArea-output:visible").count() == 0
+            assert "Solution." in cells.nth(i - 1).inner_text()
+
+
 def test_the_chapter_runs_and_its_explorer_moves(open_page: Callable[..., Visit], lab: str) -> None:
     notebook = json.loads(CHAPTER.read_text(encoding="utf-8"))
     visit = open_page(f"{lab}/lab/tree/{CHAPTER.name}")
@@ -103,6 +128,7 @@ def test_the_chapter_runs_and_its_explorer_moves(open_page: Callable[..., Visit]
     cells.first.wait_for()
     # Run too early, it would ask which kernel to use.
     page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+    look_at(visit, notebook)
     # What was stored must not pass for what was run.
     page.get_by_role("menuitem", name="Edit", exact=True).click()
     page.get_by_role("menuitem", name="Clear Outputs of All Cells", exact=True).click()
