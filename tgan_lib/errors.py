@@ -22,6 +22,7 @@ from torch import Tensor
 T = TypeVar("T")
 MOST_SHOWN = 60  # characters of a value that a sentence quotes
 MOST_KNOWN = 180  # characters of a list of names
+MOST_COUNT = 2**31 - 1
 MOST_SEED = 2**63 - 1  # what torch and NumPy both take
 
 
@@ -72,21 +73,25 @@ def _limits(least: float | None, most: float | None, above: float | None) -> str
 
 
 def whole_number(name: str, value: Any, least: int | None = 1, most: int | None = None) -> int:
-    """`value` as an int from `least` to `most`; ValueError if it is no such number (True and 2.0 are none)."""
+    """`value` as an int from `least` to `most`; ValueError if it is no such number (True and 2.0 are none).
+
+    No number of things goes beyond 2**31 - 1: what fits in no memory is refused before it is asked for.
+    """
     plain = _plain(value)
     number = int(plain) if isinstance(plain, Integral) and not isinstance(plain, bool) else None
+    if number is not None and most is None and abs(number) > MOST_COUNT:
+        most = MOST_COUNT
     low = number is not None and (least is None or number >= least)
     if number is None or not low or (most is not None and number > most):
-        raise ValueError(
-            f"{name} is {shown(value)}; a whole number (int){_limits(least, most, None)} is right"
-        )
+        limits = _limits(least, most, None)
+        raise ValueError(f"{name} is {shown(value)}; a whole number (int){limits} is right")
     return number
 
 
 def seed_number(value: Any, name: str = "seed") -> int:
     """`value` as a seed that every generator of random numbers takes."""
     plain = _plain(value)
-    if not isinstance(plain, Integral) or isinstance(plain, bool) or not 0 <= plain <= MOST_SEED:
+    if not isinstance(plain, Integral) or isinstance(plain, bool) or not 0 <= int(plain) <= MOST_SEED:
         raise ValueError(f"{name} is {shown(value)}; a whole number (int) from 0 to 2**63 - 1 is right")
     return int(plain)
 
