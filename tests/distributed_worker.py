@@ -1,10 +1,18 @@
-"""One process of a distributed test: joins its world, runs a job, and the first process writes what came of it."""
+"""The processes of a distributed test, forked from one that has imported torch.
+
+    python distributed_worker.py JOBS
+
+JOBS is a JSON list of {"processes": N, "job": "cases" or "train", "out": PATH, ...}, done one after the other: N
+children join one world, as torchrun's would, and the first of them writes what came of the job to PATH.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
+import traceback
 from dataclasses import replace
 from typing import Any
 
@@ -71,9 +79,15 @@ def cases(names: list[str]) -> dict[str, Any]:
     return found
 
 
-def main() -> None:
-    job = json.loads(sys.argv[1])
-    if int(os.environ["WORLD_SIZE"]) > 1:
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def work(job: dict[str, Any]) -> None:
+    """One process's part of a job; RANK and the like are in the environment."""
+    if job["processes"] > 1:
         dist.init_process_group("gloo")
     if job["job"] == "cases":
         found = cases(job["cases"])
@@ -88,6 +102,34 @@ def main() -> None:
     if dist.is_initialized():
         dist.barrier()
         dist.destroy_process_group()
+
+
+def forked(job: dict[str, Any], rank: int, port: int) -> int:
+    """The id of a new child that does its part of `job` and ends."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(job["processes"])}
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        work(job)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def main() -> None:
+    # What a parent has computed with several threads, its children cannot go on with.
+    torch.set_num_threads(1)
+    for job in json.loads(sys.argv[1]):
+        port = free_port()
+        children = [forked(job, rank, port) for rank in range(job["processes"])]
+        statuses = [os.waitpid(child, 0)[1] for child in children]
+        if any(statuses):
+            sys.exit(f"{job} failed")
 
 
 if __name__ == "__main__":

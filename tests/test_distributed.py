@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,41 +18,34 @@ WORKER = Path(__file__).parent / "distributed_worker.py"
 CASES = ["non_saturating", "hinge", "relativistic", "r1", "r1 by torch.func", "batch norm in D"]
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
-def launch(processes: int, job: dict[str, Any], out: Path) -> None:
-    """Run the worker in `processes` processes, as torchrun would, and wait for all of them."""
-    port = str(free_port())
-    running = []
-    for rank in range(processes):
-        names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "MASTER_PORT": port}
-        environment = os.environ | {k: str(v) for k, v in names.items()}
-        environment |= {"MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, str(WORKER), json.dumps(job | {"out": str(out)})]
-        running.append(
-            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        )
-    for process in running:
-        said, _ = process.communicate(timeout=240)
-        assert process.returncode == 0, said.decode()[-3000:]
-
-
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
-    """All cases by one process and by two: what each left, read once for all tests here."""
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What every job left, by name: all cases by one process and by two, and three trainings, one resumed."""
     folder = tmp_path_factory.mktemp("worlds")
-    for n in (1, 2):
-        launch(n, {"job": "cases", "cases": CASES}, folder / f"{n}.pt")
-    return {n: torch.load(folder / f"{n}.pt") for n in (1, 2)}
+    run_dir = str(folder / "run")
+    jobs = {
+        "one": {"processes": 1, "job": "cases", "cases": CASES},
+        "two": {"processes": 2, "job": "cases", "cases": CASES},
+        "whole": {"processes": 1, "job": "train", "steps": 6, "run_dir": None},
+        "half": {"processes": 2, "job": "train", "steps": 3, "run_dir": run_dir},
+        "rest": {"processes": 1, "job": "train", "steps": 6, "run_dir": run_dir},
+    }
+    for name, job in jobs.items():
+        job["out"] = str(folder / f"{name}.pt")
+    done = subprocess.run(
+        [sys.executable, str(WORKER), json.dumps(list(jobs.values()))],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return {name: torch.load(folder / f"{name}.pt") for name in jobs}
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_two_processes_equal_one_with_the_same_global_batch(found: dict[int, Any], case: str) -> None:
-    one, two = found[1][case], found[2][case]
+def test_two_processes_equal_one_with_the_same_global_batch(found: dict[str, Any], case: str) -> None:
+    one, two = found["one"][case], found["two"][case]
     assert one.keys() == two.keys()
     for key, value in one.items():
         scale = max(1.0, value.abs().max().item())
@@ -61,32 +53,27 @@ def test_two_processes_equal_one_with_the_same_global_batch(found: dict[int, Any
         assert error < 1e-6, (key, error)
 
 
-def test_the_processes_did_train(found: dict[int, Any]) -> None:
+def test_the_processes_did_train(found: dict[str, Any]) -> None:
     for case in CASES:
-        moved = found[2][case]["moved"]
+        moved = found["two"][case]["moved"]
         assert moved.item() > 1e-4, case
 
 
-def test_batch_norm_by_parts_would_have_been_another_thing(found: dict[int, Any]) -> None:
-    a, b = (found[2][f"batch norm {how}"]["logits"] for how in ("shared", "apart"))
+def test_batch_norm_by_parts_would_have_been_another_thing(found: dict[str, Any]) -> None:
+    a, b = (found["two"][f"batch norm {how}"]["logits"] for how in ("shared", "apart"))
     assert (a - b).abs().max() > 1e-3
 
 
-def test_a_distance_is_the_same_however_many_processes_draw_the_samples(found: dict[int, Any]) -> None:
-    one, two = found[1]["distance"]["value"].item(), found[2]["distance"]["value"].item()
+def test_a_distance_is_the_same_however_many_processes_draw_the_samples(found: dict[str, Any]) -> None:
+    one, two = found["one"]["distance"]["value"].item(), found["two"]["distance"]["value"].item()
     assert one == pytest.approx(two, rel=1e-6)
 
 
-def test_a_checkpoint_of_two_processes_resumes_on_one(tmp_path: Path) -> None:
-    run_dir = tmp_path / "run"
-    launch(1, {"job": "train", "steps": 6, "run_dir": None}, tmp_path / "whole.pt")
-    launch(2, {"job": "train", "steps": 3, "run_dir": str(run_dir)}, tmp_path / "half.pt")
-    launch(1, {"job": "train", "steps": 6, "run_dir": str(run_dir)}, tmp_path / "rest.pt")
-    whole, half, rest = (torch.load(tmp_path / f"{n}.pt") for n in ("whole", "half", "rest"))
-    assert half["step"] == 3
-    assert rest["step"] == 6
-    for key, value in whole["weights"].items():
-        torch.testing.assert_close(rest["weights"][key], value, rtol=1e-4, atol=1e-6)
+def test_a_checkpoint_of_two_processes_resumes_on_one(found: dict[str, Any]) -> None:
+    assert found["half"]["step"] == 3
+    assert found["rest"]["step"] == 6
+    for key, value in found["whole"]["weights"].items():
+        torch.testing.assert_close(found["rest"]["weights"][key], value, rtol=1e-4, atol=1e-6)
 
 
 def test_one_process_alone_changes_nothing() -> None:
@@ -107,6 +94,7 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(monkeypatch: pytest.Monkey
         world.refuse_batch(8)
 
 
+@pytest.mark.slow
 def test_fabric_launches_it_as_the_docs_say(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
