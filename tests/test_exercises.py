@@ -320,10 +320,3 @@ def test_the_box_escapes_what_it_quotes() -> None:
     assert "&lt;b&gt;x&lt;/b&gt; &amp; more" in box
     assert "Not yet" in box
     assert ">p = q</code>" in CheckResult("x", False, "see `p = q`")._repr_html_()
-
-
-def test_no_mistake_looks_like_another() -> None:
-    """On the layers tried, every size formula gives different numbers, and none of them the right ones."""
-    formulas = [size_reference, *(mistake for mistake, _ in image_gans.SIZE_MISTAKES)]
-    results = [tuple(float(formula(*layer)) for layer in image_gans.LAYERS) for formula in formulas]
-    assert len(set(results)) == len(results)
