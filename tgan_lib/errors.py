@@ -66,10 +66,12 @@ def _plain(value: Any) -> Any:
     return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
-def _limits(least: float | None, most: float | None, above: float | None) -> str:
+def _limits(
+    least: float | None, most: float | None, above: float | None = None, below: float | None = None
+) -> str:
     low = f" above {above}" if above is not None else f" from {least}" if least is not None else ""
     high = "" if most is None else f" up to {most}" if not low or above is not None else f" to {most}"
-    return low + high
+    return low + high + ("" if below is None else f" to below {below}")
 
 
 def whole_number(name: str, value: Any, least: int | None = 1, most: int | None = None) -> int:
@@ -83,7 +85,7 @@ def whole_number(name: str, value: Any, least: int | None = 1, most: int | None 
         most = MOST_COUNT
     low = number is not None and (least is None or number >= least)
     if number is None or not low or (most is not None and number > most):
-        limits = _limits(least, most, None)
+        limits = _limits(least, most)
         raise ValueError(f"{name} is {shown(value)}; a whole number (int){limits} is right")
     return number
 
@@ -103,8 +105,9 @@ def real_number(
     most: float | None = None,
     *,
     above: float | None = None,
+    below: float | None = None,
 ) -> float:
-    """`value` as a finite float from `least` (or above `above`) to `most`; ValueError if it is no such number."""
+    """`value` as a finite float from `least` to `most`, above `above` and below `below`; ValueError if it is none."""
     plain = _plain(value)
     number = inf
     if isinstance(plain, Real) and not isinstance(plain, bool):
@@ -113,8 +116,9 @@ def real_number(
         except OverflowError:  # an int that no float holds
             number = inf
     low = (least is None or number >= least) and (above is None or number > above)
-    if not (isfinite(number) and low and (most is None or number <= most)):
-        raise ValueError(f"{name} is {shown(value)}; a number{_limits(least, most, above)} is right")
+    high = (most is None or number <= most) and (below is None or number < below)
+    if not (isfinite(number) and low and high):
+        raise ValueError(f"{name} is {shown(value)}; a number{_limits(least, most, above, below)} is right")
     return number
 
 
@@ -142,12 +146,12 @@ def check_tensor(
 ) -> None:
     """ValueError unless `value` is a tensor of this shape and kind; TypeError if it is no tensor.
 
-    shape: an int for a length that is known, a word for one that is free, as in ("N", 64); None for any. dtypes:
+    shape: an int for a length that is known, a word for one that is free but not 0, as in ("N", 64). dtypes:
     "float", "int" (any whole numbers), "uint8", or "any". finite: NaN and infinity are refused too, which reads
     from the device.
     """
     kind = {"any": "tensor"}.get(dtypes, f"{dtypes} tensor")
-    right = f"a {kind}" if kind[0] not in "aiu" or kind.startswith("uint8") else f"an {kind}"
+    right = f"an {kind}" if kind.startswith("int") else f"a {kind}"
     if shape is not None:
         right += f" of shape ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
     check_kind(name, value, Tensor, right)
@@ -160,8 +164,8 @@ def check_tensor(
     }[dtypes]
     if shape is not None:
         fits &= value.ndim == len(shape) and all(
-            isinstance(right_, str) or seen == right_
-            for seen, right_ in zip(value.shape, shape, strict=False)
+            seen > 0 if isinstance(known, str) else seen == known
+            for seen, known in zip(value.shape, shape, strict=False)
         )
     if not fits:
         raise ValueError(f"{name} is {shown(value)}; {right} is right")

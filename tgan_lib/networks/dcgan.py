@@ -28,9 +28,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from .parts import LEAK, Dense, Residual, add_spectral_norm, pick, refuse_options
+from ..errors import real_number, true_or_false, whole_number
+from .parts import (
+    LEAK,
+    Dense,
+    Discriminator,
+    Generator,
+    Residual,
+    add_spectral_norm,
+    check_module,
+    pick,
+    refuse_options,
+)
 
 Halve = Callable[[int, int], list[nn.Module]]
 
@@ -40,17 +51,18 @@ def dcgan_start(size: int) -> tuple[int, int]:
 
     28 -> (7, 2), 32 -> (4, 3), 64 -> (4, 4). ValueError for a size that no 4 or 7 doubles into.
     """
+    size = whole_number("size", size)
     for start in (4, 7):
         doublings = (size // start).bit_length() - 1
         if doublings >= 2 and start * 2**doublings == size:
             return start, doublings
     raise ValueError(
-        f"a convolutional network here cannot make {size} px images; "
+        f"size is {size}, and a convolutional network here cannot make {size} px images; "
         "sizes that work are 16, 28, 32, 56, 64, 128 and 256"
     )
 
 
-class DCGANGenerator(nn.Module):
+class DCGANGenerator(Generator):
     """Convolutional generator, (N, latent_dim) -> (N, channels, size, size) in [-1, 1].
 
     A 4x4 (or 7x7) map of `width * 2**(doublings - 1)` channels is doubled until it is an image; each doubling
@@ -70,7 +82,7 @@ class DCGANGenerator(nn.Module):
         output: str = "tanh",
         init: str = "dcgan",
     ) -> None:
-        super().__init__()
+        super().__init__(size, channels, latent_dim, width)
         start, doublings = dcgan_start(size)
         norms = pick("generator_norm", GENERATOR_NORMS, norm)
         act = pick("generator_activation", ACTIVATIONS, activation)
@@ -90,21 +102,13 @@ class DCGANGenerator(nn.Module):
         self.net = nn.Sequential(*layers, *up(wide, channels, True), pick("output", OUTPUTS, output)())
         self.apply(pick("init", INITS, init))
 
-    def forward(self, z: Tensor) -> Tensor:
-        images: Tensor = self.net(z)
-        return images
 
-
-class DCGANDiscriminator(nn.Module):
+class DCGANDiscriminator(Discriminator):
     """Convolutional discriminator, (N, channels, size, size) -> logits (N,). Arguments as `dcgan_encoder`'s."""
 
     def __init__(self, size: int, channels: int, width: int, **options: Any) -> None:
-        super().__init__()
+        super().__init__(size, channels, width)
         self.net = dcgan_encoder(size, channels, width, 1, **options)
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.net(images)
-        return logits.squeeze(1)
 
 
 def dcgan_encoder(
@@ -127,10 +131,7 @@ def dcgan_encoder(
     start, halvings = dcgan_start(size)
     block = pick("blocks", BLOCKS, blocks)
     pick("norm", NORMS, norm)
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout is {dropout}; it is a share of numbers, 0.0 to below 1")
-    if pooling not in (True, False):
-        raise ValueError(f"pooling is {pooling!r}; it is True or False")
+    dropout, pooling = real_number("dropout", dropout, 0, below=1), true_or_false("pooling", pooling)
     halve = partial(halved, pooling=pooling, batch_norm=norm == "batch")
 
     layers = plain(channels, width, partial(halved, pooling=pooling, batch_norm=False))
@@ -190,6 +191,7 @@ def nearest(before: int, after: int, bias: bool) -> list[nn.Module]:
 
 def dcgan_init(module: nn.Module) -> None:
     """DCGAN's start: weights from N(0, 0.02), norm scales from N(1, 0.02), biases 0. For `Module.apply`."""
+    check_module("module", module)
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from .parts import LEAK, refuse_options
+from .parts import LEAK, Discriminator, Generator, refuse_options
 
 
-class MLPGenerator(nn.Module):
+class MLPGenerator(Generator):
     """Fully connected generator, (N, latent_dim) -> (N, channels, size, size) in [-1, 1].
 
     Hidden layers double in width: width, 2 width, 4 width. Nothing in it knows that pixels have neighbours.
     """
 
     def __init__(self, size: int, channels: int, latent_dim: int, width: int) -> None:
-        super().__init__()
+        super().__init__(size, channels, latent_dim, width)
         widths = [latent_dim, width, 2 * width, 4 * width]
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
@@ -25,16 +25,12 @@ class MLPGenerator(nn.Module):
         layers += [nn.Linear(widths[-1], channels * size * size), nn.Tanh()]
         self.net = nn.Sequential(*layers, nn.Unflatten(1, (channels, size, size)))
 
-    def forward(self, z: Tensor) -> Tensor:
-        images: Tensor = self.net(z)
-        return images
 
-
-class MLPDiscriminator(nn.Module):
+class MLPDiscriminator(Discriminator):
     """Fully connected discriminator, (N, channels, size, size) -> logits (N,)."""
 
     def __init__(self, size: int, channels: int, width: int) -> None:
-        super().__init__()
+        super().__init__(size, channels, width)
         self.net = nn.Sequential(
             nn.Flatten(),
             nn.Linear(channels * size * size, 2 * width),
@@ -43,10 +39,6 @@ class MLPDiscriminator(nn.Module):
             nn.LeakyReLU(LEAK),
             nn.Linear(width, 1),
         )
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.net(images)
-        return logits.squeeze(1)
 
 
 def build_mlp(

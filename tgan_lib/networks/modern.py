@@ -35,8 +35,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
+from ..errors import whole_number
 from .dcgan import OUTPUTS, dcgan_start
-from .parts import LEAK, Residual, pick, refuse_options
+from .parts import LEAK, Discriminator, Generator, Residual, pick, refuse_options
 
 GAIN = sqrt(2 / (1 + LEAK**2))  # He et al. (2015): what a leaky ReLU takes from the variance
 
@@ -46,7 +47,7 @@ def modern_widths(width: int, doublings: int) -> list[int]:
     return [width * min(2**halvings, 8) for halvings in range(doublings)]
 
 
-class ModernGenerator(nn.Module):
+class ModernGenerator(Generator):
     """Residual generator without norms, (N, latent_dim) -> (N, channels, size, size) in [-1, 1]."""
 
     def __init__(
@@ -61,7 +62,7 @@ class ModernGenerator(nn.Module):
         cardinality: int = 4,
         output: str = "tanh",
     ) -> None:
-        super().__init__()
+        super().__init__(size, channels, latent_dim, width)
         start, doublings = dcgan_start(size)
         check_numbers(width, blocks, expansion, cardinality)
         widths = modern_widths(width, doublings)[::-1]
@@ -77,12 +78,8 @@ class ModernGenerator(nn.Module):
             pick("output", OUTPUTS, output)(),
         )
 
-    def forward(self, z: Tensor) -> Tensor:
-        images: Tensor = self.net(z)
-        return images
 
-
-class ModernDiscriminator(nn.Module):
+class ModernDiscriminator(Discriminator):
     """The generator turned round, (N, channels, size, size) -> logits (N,)."""
 
     def __init__(
@@ -95,7 +92,7 @@ class ModernDiscriminator(nn.Module):
         expansion: int = 2,
         cardinality: int = 4,
     ) -> None:
-        super().__init__()
+        super().__init__(size, channels, width)
         start, halvings = dcgan_start(size)
         check_numbers(width, blocks, expansion, cardinality)
         widths = modern_widths(width, halvings)
@@ -111,10 +108,6 @@ class ModernDiscriminator(nn.Module):
             nn.Flatten(),
             drawn(nn.Linear(widths[-1], 1, bias=False)),
         )
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.net(images)
-        return logits.squeeze(1)
 
 
 def block(wide: int, expansion: int, groups: int, scale: float) -> Residual:
@@ -184,8 +177,7 @@ class Resample(nn.Module):
 def check_numbers(width: int, blocks: int, expansion: int, cardinality: int) -> None:
     """ValueError for numbers that make no network."""
     for name, value in (("blocks", blocks), ("expansion", expansion), ("cardinality", cardinality)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} is {value!r}; a whole number from 1 would be right")
+        whole_number(name, value)
     if expansion * width % cardinality:
         raise ValueError(
             f"cardinality is {cardinality}, which does not divide the {expansion * width} channels inside a block; "

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ..errors import unknown_name
+from ..errors import check_kind, check_tensor, one_of, shown, unknown_name, whole_number
 
 LEAK = 0.2  # slope of the leaky ReLU below 0, in every D (Radford et al. 2016)
 LINEAR_LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)  # what a layer is built around
@@ -19,8 +19,52 @@ LINEAR_LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)  # what a layer is bu
 T = TypeVar("T")
 
 
+def check_module(name: str, module: Any) -> None:
+    """TypeError unless `module` is a network."""
+    check_kind(name, module, nn.Module, "an nn.Module, such as gan.generator,")
+
+
+class Generator(nn.Module):
+    """(N, latent_dim) -> (N, channels, size, size), by a chain of layers, `net`; ValueError for other latents."""
+
+    net: nn.Module
+
+    def __init__(self, size: int, channels: int, latent_dim: int, width: int) -> None:
+        super().__init__()
+        whole_number("size", size), whole_number("channels", channels), whole_number("width", width)
+        self.latent_dim = whole_number("latent_dim", latent_dim)
+
+    def forward(self, z: Tensor) -> Tensor:
+        check_tensor("z", z, ("N", self.latent_dim))
+        images: Tensor = self.net(as_precise(z, self.net))
+        return images
+
+
+class Discriminator(nn.Module):
+    """(N, channels, size, size) -> logits (N,), by a chain of layers, `net`; ValueError for other images."""
+
+    net: nn.Module
+
+    def __init__(self, size: int, channels: int, width: int) -> None:
+        super().__init__()
+        whole_number("width", width)
+        self.shape = whole_number("channels", channels), whole_number("size", size), size
+
+    def forward(self, images: Tensor) -> Tensor:
+        check_tensor("images", images, ("N", *self.shape))
+        logits: Tensor = self.net(as_precise(images, self.net))
+        return logits.squeeze(1)
+
+
+def as_precise(x: Tensor, net: nn.Module) -> Tensor:
+    """`x` in the precision of the network's weights, unless autocast sees to that."""
+    dtype = next(net.parameters()).dtype
+    return x if x.dtype == dtype or torch.is_autocast_enabled(x.device.type) else x.to(dtype)
+
+
 def count_parameters(module: nn.Module) -> int:
     """How many numbers an optimiser would move."""
+    check_module("module", module)
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
@@ -33,9 +77,7 @@ def refuse_options(network: str, options: Mapping[str, Any], known: Iterable[str
 
 def pick(option: str, known: Mapping[str, T], name: str) -> T:
     """`known[name]`, or a ValueError that says what `option` may be."""
-    if name not in known:
-        raise unknown_name(option, name, known)
-    return known[name]
+    return known[one_of(option, name, known)]
 
 
 def add_spectral_norm(module: nn.Module) -> None:
@@ -46,6 +88,7 @@ def add_spectral_norm(module: nn.Module) -> None:
     a forward in training and none in eval mode. Weights must have been drawn before: what W is afterwards is
     computed.
     """
+    check_module("module", module)
     if isinstance(module, LINEAR_LAYERS):
         spectral_norm(module)
 
@@ -82,8 +125,12 @@ def layers(module: nn.Module) -> list[list[nn.Module]]:
     residual block is one layer), with the norm or scale that follows it. Activations and reshapes hold no
     parameters and belong to no layer. A network is all of its layers: every parameter is in just one.
     """
+    check_module("module", module)
+    net = getattr(module, "net", None)
+    if not isinstance(net, nn.Module):
+        raise ValueError(f"{shown(module)} keeps no layers in .net; a network of tgan_lib.networks is right")
     found: list[list[nn.Module]] = []
-    for child in module.net.children():  # type: ignore[union-attr]
+    for child in net.children():
         if not any(True for _ in child.parameters()):
             continue
         weighted = any(isinstance(m, LINEAR_LAYERS) for m in child.modules())

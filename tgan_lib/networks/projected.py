@@ -24,9 +24,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from ..errors import check_tensor, shown, whole_number
 from ..features import load_features, tapped
 from .dcgan import DCGANGenerator, dcgan_init
-from .parts import LEAK, add_spectral_norm, refuse_options
+from .parts import LEAK, add_spectral_norm, as_precise, check_module, refuse_options
 
 
 class ProjectedDiscriminator(nn.Module):
@@ -46,10 +47,27 @@ class ProjectedDiscriminator(nn.Module):
         self, features: nn.Module, taps: Sequence[str], *, size: int, channels: int, width: int
     ) -> None:
         super().__init__()
-        self.size, self.channels, self.taps = size, channels, tuple(taps)
+        check_module("features", features)
+        self.size, self.channels = whole_number("size", size), whole_number("channels", channels)
+        if isinstance(taps, str) or not isinstance(taps, Sequence) or not taps:
+            raise TypeError(
+                f"taps is {shown(taps)}; a list of names of the feature network's modules is right"
+            )
+        self.taps = tuple(taps)
         self.features = frozen(features)
-        with torch.no_grad():
-            maps = self.maps(torch.zeros(1, channels, size, size))
+        whole_number("width", width)
+        try:
+            with torch.no_grad():
+                maps = self.maps(torch.zeros(1, channels, size, size))
+        except RuntimeError as error:
+            raise ValueError(
+                f"{type(features).__name__} does not take images of shape {(channels, size, size)}; the size and "
+                "channels that it was made for are right"
+            ) from error
+        if flat := [tuple(m.shape) for m in maps if m.ndim != 4]:
+            raise ValueError(
+                f"a tap of {self.taps} puts out {flat[0]}; names of layers that put out maps are right"
+            )
         self.mixing = frozen(Mixing([m.shape[1] for m in maps]))
         self.net = nn.ModuleList(head(m.shape[1], m.shape[-1], width) for m in maps)
 
@@ -63,7 +81,8 @@ class ProjectedDiscriminator(nn.Module):
         return list(tapped(self.features, fitted(images, self.size, self.channels), self.taps).values())
 
     def forward(self, images: Tensor) -> Tensor:
-        mixed = self.mixing(self.maps(images))
+        check_tensor("images", images, ("N", "channels", "H", "W"))
+        mixed = self.mixing(self.maps(as_precise(images, self.net)))
         logits = [judge(m).mean((1, 2, 3)) for judge, m in zip(self.net, mixed, strict=True)]
         return torch.stack(logits).mean(0)
 

@@ -21,7 +21,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from .dcgan import dcgan_start
-from .parts import Residual, add_spectral_norm, pick, refuse_options
+from .parts import Discriminator, Generator, Residual, add_spectral_norm, pick, refuse_options
 
 DISCRIMINATOR_NORMS = {"spectral": add_spectral_norm, "none": None}
 
@@ -39,11 +39,11 @@ def conv1(before: int, after: int) -> nn.Conv2d:
     return nn.Conv2d(before, after, 1, bias=False)  # added to a branch that has a bias
 
 
-class ResNetGenerator(nn.Module):
+class ResNetGenerator(Generator):
     """Residual generator, (N, latent_dim) -> (N, channels, size, size) in [-1, 1]."""
 
     def __init__(self, size: int, channels: int, latent_dim: int, width: int) -> None:
-        super().__init__()
+        super().__init__(size, channels, latent_dim, width)
         start, doublings = dcgan_start(size)
         *narrower, wide = resnet_widths(width, doublings)
         layers: list[nn.Module] = [
@@ -56,16 +56,12 @@ class ResNetGenerator(nn.Module):
         self.net = nn.Sequential(*layers, nn.BatchNorm2d(width), nn.ReLU(), conv3(width, channels), nn.Tanh())
         glorot(self.net)
 
-    def forward(self, z: Tensor) -> Tensor:
-        images: Tensor = self.net(z)
-        return images
 
-
-class ResNetDiscriminator(nn.Module):
+class ResNetDiscriminator(Discriminator):
     """Residual discriminator, (N, channels, size, size) -> logits (N,). `norm`: "spectral" or "none"."""
 
     def __init__(self, size: int, channels: int, width: int, norm: str = "spectral") -> None:
-        super().__init__()
+        super().__init__(size, channels, width)
         _, halvings = dcgan_start(size)
         normalise = pick("norm", DISCRIMINATOR_NORMS, norm)
         _, *wider = resnet_widths(width, halvings - 1)
@@ -80,10 +76,6 @@ class ResNetDiscriminator(nn.Module):
         glorot(self.net)
         if normalise is not None:
             self.net.apply(normalise)
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.net(images)
-        return logits.squeeze(1)
 
 
 def up_block(before: int, after: int) -> Residual:

@@ -18,7 +18,9 @@ from math import log, pi
 import torch
 from torch import Tensor, nn
 
+from ..errors import check_kind, check_tensor, shown, whole_number
 from .dcgan import DCGANGenerator, dcgan_encoder
+from .parts import as_precise
 
 
 class VAE(nn.Module):
@@ -29,14 +31,17 @@ class VAE(nn.Module):
 
     def __init__(self, size: int, channels: int, latent_dim: int, width: int) -> None:
         super().__init__()
-        self.latent_dim = latent_dim
+        self.latent_dim = whole_number("latent_dim", latent_dim)
+        self.shape = whole_number("channels", channels), whole_number("size", size), size
+        whole_number("width", width)
         self.encoder = dcgan_encoder(size, channels, width, 2 * latent_dim)
         self.decoder = DCGANGenerator(size, channels, latent_dim, width)
         self.log_s = nn.Parameter(torch.zeros(()))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images (N, C, H, W) in [-1, 1] -> mean and logarithm of the variance of q(z|x), each (N, latent_dim)."""
-        mean, logvar = wide(self.encoder(x)).chunk(2, 1)
+        check_tensor("x", x, ("N", *self.shape))
+        mean, logvar = wide(self.encoder(as_precise(x, self.encoder))).chunk(2, 1)
         return mean, logvar
 
     def decode(self, z: Tensor) -> Tensor:
@@ -50,6 +55,7 @@ class VAE(nn.Module):
 
     def bound(self, x: Tensor, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """log p(x|z) at one z drawn from q(z|x), and KL(q(z|x) || p(z)): each (N,), in nats for an image."""
+        check_rng(rng)
         mean, logvar = self.encode(x)
         noise = torch.randn(mean.shape, generator=rng, device=mean.device, dtype=mean.dtype)
         z = mean + (0.5 * logvar).exp() * noise
@@ -68,7 +74,8 @@ class VAE(nn.Module):
     def sample(self, n: int, rng: torch.Generator | None = None) -> Tensor:
         """`n` mean images (n, C, H, W) in [-1, 1] of latents from N(0, I), in eval mode."""
         was_training = self.decoder.training
-        z = torch.randn(n, self.latent_dim, generator=rng, device=self.log_s.device)
+        check_rng(rng)
+        z = torch.randn(whole_number("n", n), self.latent_dim, generator=rng, device=self.log_s.device)
         images = self.decoder.eval()(z)
         self.decoder.train(was_training)
         return images.float()
@@ -76,13 +83,25 @@ class VAE(nn.Module):
 
 def kl_to_standard_normal(mean: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mean, diag exp(logvar)) || N(0, I)) in nats: (N, d), (N, d) -> (N,)."""
+    check_tensor("mean", mean, ("N", "d"))
+    check_tensor("logvar", logvar, tuple(mean.shape))
     return 0.5 * (mean.square() + logvar.exp() - 1 - logvar).sum(1)
 
 
 def gaussian_log_likelihood(x: Tensor, mean: Tensor, log_s: Tensor) -> Tensor:
     """log N(x; mean, s^2 I), summed over pixels: (N, ...), (N, ...), scalar -> (N,), in nats."""
+    check_tensor("x", x)
+    if x.ndim < 2:
+        raise ValueError(f"x is {shown(x)}; a float tensor of shape (N, ...) is right")
+    check_tensor("mean", mean, tuple(x.shape))
+    check_tensor("log_s", log_s, ())
     squares = ((wide(x) - wide(mean)) * (-log_s).exp()).square()
     return -(0.5 * squares + log_s + 0.5 * log(2 * pi)).flatten(1).sum(1)
+
+
+def check_rng(rng: object) -> None:
+    """TypeError unless it is a random generator, or None for torch's own."""
+    check_kind("rng", rng, (torch.Generator, type(None)), "a torch.Generator or None")
 
 
 def wide(x: Tensor) -> Tensor:
