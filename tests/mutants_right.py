@@ -2,4 +2,41 @@
 
 from __future__ import annotations
 
-RIGHT: dict[str, dict[str, str]] = {}
+RIGHT: dict[str, dict[str, str]] = {
+    "middle_square": {
+        "min(height, width) -> arguments 0 and 1 exchanged": "the smaller of two has no order",
+        "return image[:, top:top + side, left:left + side] -> (.detach())": "no gradient is asked",
+    },
+    "to_bytes": {
+        "return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8) -> (.detach())": "no gradient is asked",
+        "return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8) -> (.abs())": "it is never negative",
+        "return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8) -> (.clamp(min=0))": "it is never negative",
+    },
+    "log_gain": {
+        "return torch.log2(scratch / transferred).mean() -> (.detach())": "no gradient is asked",
+        "return torch.log2(scratch / transferred).mean() -> (.flip(0))": "it is one number",
+        "return torch.log2(scratch / transferred).mean() -> as a float": "a float will do",
+    },
+    "rank_correlation": {
+        "below = (values[:, None] > values).sum(1) -> (.detach())": "no gradient is asked",
+        "below = (values[:, None] > values).sum(1) -> (.abs())": "it is never negative",
+        "below = (values[:, None] > values).sum(1) -> (.clamp(min=0))": "it is never negative",
+        "equal = (values[:, None] == values).sum(1) -> (.detach())": "no gradient is asked",
+        "equal = (values[:, None] == values).sum(1) -> (.abs())": "it is never negative",
+        "equal = (values[:, None] == values).sum(1) -> (.clamp(min=0))": "it is never negative",
+        "return below + (equal + 1) / 2 -> (.detach())": "no gradient is asked",
+        "return below + (equal + 1) / 2 -> (.abs())": "it is never negative",
+        "return below + (equal + 1) / 2 -> (.clamp(min=0))": "it is never negative",
+        "return below + (equal + 1) / 2 -> (.flip(0))": "both lists are turned round together",
+        "return below + (equal + 1) / 2 -> (* 0.99)": "scale, start and sense of both are free",
+        "return below + (equal + 1) / 2 -> negated": "scale, start and sense of both are free",
+        "1 -> 0": "this turns both rankings, or starts both at 0",
+        "equal + 1 -> Sub": "scale, start and sense of both are free",
+        "equal + 1 -> left alone": "scale, start and sense of both are free",
+        "1 -> 2": "scale, start and sense of both are free",
+        "return torch.corrcoef(torch.stack([ranks(x), ranks(y)]))[0, 1] -> (.detach())": "no gradient is asked",
+        "return torch.corrcoef(torch.stack([ranks(x), ranks(y)]))[0, 1] -> (.flip(0))": "it is one number",
+        "return torch.corrcoef(torch.stack([ranks(x), ranks(y)]))[0, 1] -> as a float": "a float will do",
+        "x and y exchanged": "the correlation of y and x is the same",
+    },
+}
