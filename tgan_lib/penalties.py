@@ -18,14 +18,13 @@ on another image; batch norm breaks this, see `wgan_gp`. Values are float32 at l
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad
 
-from .errors import unknown_name
+from .errors import check_kind, one_of, real_number
 from .losses import wide
 from .training.terms import Step, Term
 
@@ -52,10 +51,8 @@ def r1(discriminator: nn.Module, real: Tensor, route: str = "autograd") -> Tenso
     discriminator in `networks` but the projected one, with gradients equal to the plain call's.
     """
     images = floats(real)
-    if route == "autograd":
+    if one_of("route", route, ("autograd", "func")) == "autograd":
         return half_squared_norm(*judged(discriminator, images))
-    if route != "func":
-        raise unknown_name("route", route, ("autograd", "func"))
     parameters = dict(discriminator.named_parameters())
     copies = {name: buffer.clone() for name, buffer in discriminator.named_buffers()}
 
@@ -138,7 +135,8 @@ def gradients(logits: Tensor, images: Tensor) -> Tensor:
 
 def floats(images: Tensor) -> Tensor:
     """Images (N, ...) in float32 at least, without their history; ValueError for what is not a batch of floats."""
-    if not images.is_floating_point() or images.ndim < 2 or len(images) == 0:
+    check_kind("a penalty's images", images, Tensor, "a tensor (N, ...) of floats in [-1, 1]")
+    if not images.is_floating_point() or images.ndim < 2 or images.numel() == 0:
         raise ValueError(
             f"images have shape {tuple(images.shape)} and type {images.dtype}; a penalty takes a batch (N, ...) of "
             "one or more images as floats in [-1, 1]"
@@ -157,6 +155,18 @@ def refuse_batch_norm(discriminator: nn.Module) -> None:
                 "on the whole batch, while WGAN-GP penalises the gradient of each image's own logit; layer norm or "
                 "no norm would be right"
             )
+
+
+class Augmented(nn.Module):
+    """D(T(x)) as a discriminator of images x, so that a penalty takes its gradients in x, before the augmentation T."""
+
+    def __init__(self, discriminator: nn.Module, augment: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.discriminator, self.augment = discriminator, augment
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.discriminator(self.augment(images))
+        return logits
 
 
 class LeCam(Term):
@@ -178,11 +188,12 @@ class LeCam(Term):
     side: Literal["generator", "discriminator"] = "discriminator"
 
     def __init__(self, weight: float, decay: float = 0.99) -> None:
-        if not (weight >= 0 and isfinite(weight)):
-            raise ValueError(f"LeCam's weight is {weight}; a number from 0, such as 0.3 for hinge, is right")
-        if not 0 <= decay < 1:
-            raise ValueError(f"LeCam's decay is {decay}; a number from 0 up to but not including 1 is right")
-        self.weight, self.decay = float(weight), float(decay)
+        self.weight = real_number("LeCam's weight", weight, 0)
+        self.decay = real_number("LeCam's decay", decay, 0)
+        if self.decay >= 1:
+            raise ValueError(
+                f"LeCam's decay is {self.decay}; a number from 0 up to but not including 1 is right"
+            )
         # decayed sums of real means, of fake means and of ones: a sum over the last is an average
         self.sums = torch.zeros(3)
 
@@ -217,8 +228,7 @@ def clip_weights(discriminator: nn.Module, limit: float) -> None:
     Arjovsky, Chintala and Bottou (2017), "Wasserstein GAN", algorithm 1, with a limit of 0.01: a crude way to
     bound the critic's slope.
     """
-    if not limit > 0:
-        raise ValueError(f"the limit of the weights is {limit}; a number above 0, such as 0.01, is right")
+    limit = real_number("the limit of the weights", limit, above=0)
     for parameter in discriminator.parameters():
         if parameter.requires_grad:
             parameter.clamp_(-limit, limit)

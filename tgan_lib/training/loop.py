@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import copy
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from ..data.pixels import to_uint8
+from ..errors import shown
 from ..gan import GAN
-from .checkpoint import CheckpointError, check_finite, save_checkpoint
+from .checkpoint import CheckpointError, save_checkpoint
+from .divergence import diverged, forget, remember, spoilt
 from .history import History, Record
+from .settings import Schedule
 from .step import SCALARS, Run
 
 Metric = Callable[[GAN], float]
-
-
-@contextmanager
-def finish_step_on_interrupt() -> Iterator[threading.Event]:
-    """Inside, Ctrl-C (or a notebook's stop button) sets the event instead of cutting a step in half."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
-        yield stop
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
+# A scale of the loss that forty overflows in a row lead to: updates are left out for good.
+SMALLEST_SCALE = 2.0**-24
 
 
 class Loop:
-    """A run with what watches over it: a clock, a record, a folder, a bar."""
+    """A run with what watches over it: a clock, a record, a folder, a bar.
+
+    changes: sentences on what was changed on the way (`divergence.follow_advice`), kept in the checkpoint.
+    """
 
     def __init__(
         self, run: Run, history: History, folder: Path | None, metric: Metric | None, progress: bool
@@ -48,66 +42,76 @@ class Loop:
         self.bar = tqdm(disable=True)
         self.progress = progress and run.world.rank == 0
         self.unread: list[Tensor] = []  # the scalars of the steps since the last record, on the device
+        self.saved = run.step  # the step of the last checkpoint
+        self.changes: list[str] = []
 
-    def go(
-        self,
-        steps: int,
-        seconds: float | None,
-        metric_every: int,
-        samples_every: int | None,
-        log_every: int,
-        save_every: int,
-        target: float | None,
-    ) -> None:
-        """Steps until `steps`, `seconds`, a distance of `target`, or an interrupt."""
+    def over(self, schedule: Schedule) -> str:
+        """Why there is nothing (more) to do, in words; empty while there is."""
+        run = self.run
+        last = next((r["distance"] for r in reversed(self.history.records) if "distance" in r), None)
+        if schedule.target is not None and last is not None and last <= schedule.target:
+            return f"a distance of {last:g} has reached the target of {schedule.target:g}"
+        if run.step >= schedule.steps:
+            return f"it has its {schedule.steps} steps"
+        if schedule.seconds is not None and run.seconds >= schedule.seconds:
+            return f"it has had its {schedule.seconds:g} seconds"
+        return ""
+
+    def go(self, schedule: Schedule, stop: threading.Event) -> None:
+        """Steps until `schedule` says that it is enough, or until `stop` is set, by a Ctrl-C."""
         run, world = self.run, self.run.world
-        limit = float("inf") if seconds is None else seconds
-        total = steps if seconds is None else None
+        limit = float("inf") if schedule.seconds is None else schedule.seconds
         self.bar = tqdm(
-            total=total,
+            total=schedule.steps if schedule.seconds is None else None,
             initial=run.step,
             disable=not self.progress,
             unit="step",
             mininterval=1.0,
             leave=False,
         )
-        periods = [metric_every, log_every, save_every, *([samples_every] if samples_every else [])]
         started = time.perf_counter() - run.seconds
-        over, stopped = run.step >= steps or run.seconds >= limit, False
-        with self.bar, finish_step_on_interrupt() as stop:
-            while not over:
+        over, stopped = bool(self.over(schedule)), world.any(stop.is_set())
+        with self.bar:
+            while not (over or stopped):
                 self.unread.append(self.one_step())
                 self.bar.update()
                 run.seconds = time.perf_counter() - started
-                done = run.step >= steps
+                done = run.step >= schedule.steps
                 # One process stops at once. Several ask each other where they look, since asking waits for devices.
                 hurried = world.size == 1 and (run.seconds >= limit or stop.is_set())
-                if not (done or hurried or any(run.step % period == 0 for period in periods)):
+                looks = any(
+                    schedule.due(p, run.step)
+                    for p in ("metric_every", "samples_every", "log_every", "save_every")
+                )
+                if not (done or hurried or looks):
                     continue
                 if run.gan.device.type == "cuda":  # the clock must not run ahead of the card
                     torch.cuda.synchronize()
                     run.seconds = time.perf_counter() - started
                 at_end = world.any(done or run.seconds >= limit)
-                measure = at_end or run.step % metric_every == 0
-                keep = at_end or run.step % save_every == 0
-                self.record(measure)
-                if samples_every and (at_end or run.step % samples_every == 0):
-                    self.history.grids[run.step] = to_uint8(run.gan.sample(64, seed=run.settings.seed)).cpu()
-                there = target is not None and measure and self.history.last("distance") <= target
-                if keep or there:
+                row = self.read()
+                self.history.records.append(row)
+                try:
+                    self.look(schedule, row, at_end)
+                except KeyboardInterrupt:  # a second Ctrl-C, in a slow measurement: the step is whole
+                    if world.size > 1:  # the others wait where they compare notes
+                        raise
+                if at_end or schedule.due("save_every", run.step) or self.over(schedule):
                     self.save()
                 # Asked last, since it may come while something is measured.
                 stopped = world.any(stop.is_set())
-                over = at_end or there or stopped
+                over = at_end or bool(self.over(schedule))
                 started = time.perf_counter() - run.seconds  # what measuring and saving took is not training
         if stopped:
-            self.save()
+            if run.step > self.saved:
+                self.save()
             kept = (
                 f"it is saved in {self.folder}, and the same call goes on from there"
-                if self.folder
+                if self.folder and self.saved
                 else "the GAN in memory has it"
             )
-            world.say(f"Stopped after step {run.step}; {kept}.")
+            when = f"after step {run.step}; {kept}" if run.step else "before the first step"
+            world.say(f"Stopped {when}.")
 
     def one_step(self) -> Tensor:
         """A step of the run. MemoryError, naming a batch that fits, where there is too little memory."""
@@ -123,8 +127,8 @@ class Loop:
         )
         raise MemoryError(f"{self.run.gan.device} has too little memory for batch_size={size}; {advice}")
 
-    def record(self, with_metric: bool) -> None:
-        """Read the unread scalars, write down the last, and stop where one is not a number."""
+    def read(self) -> Record:
+        """Read the unread scalars, and stop where one is not a number. What the last step is to be remembered by."""
         run = self.run
         values = torch.stack(self.unread)
         self.unread.clear()
@@ -134,10 +138,9 @@ class Loop:
         if len(bad):
             step = run.step - len(values) + 1 + int(bad[0])
             names = [n for n, v in zip(SCALARS, values[bad[0, 0]], strict=True) if not torch.isfinite(v)]
-            raise FloatingPointError(
-                f"{' and '.join(names)} stopped being a finite number at step {step}; "
-                "a lower learning rate is the first thing to try"
-            )
+            raise self.diverged(" and ".join(names), step)
+        if run.scaler.is_enabled() and run.scaler.get_scale() < SMALLEST_SCALE:
+            raise self.diverged("every gradient of late", run.step)
         row: Record = {"step": run.step, "images": run.step * run.settings.batch_size * run.settings.d_steps}
         row |= {"seconds": round(run.seconds, 3)}
         row |= dict(zip(SCALARS, values[-1].tolist(), strict=True))
@@ -145,20 +148,57 @@ class Loop:
             del row["penalty"]
         if run.augment is not None:
             row |= run.augment.readings()
-        if self.metric is not None and with_metric:
-            row["distance"] = self.metric(run.gan)
+        return row
+
+    def look(self, schedule: Schedule, row: Record, at_end: bool) -> None:
+        """Measure and draw what is due, of a GAN that is still whole."""
+        run = self.run
+        measure = self.metric is not None and (at_end or schedule.due("metric_every", run.step))
+        draw = schedule.samples_every and (at_end or schedule.due("samples_every", run.step))
+        if measure or draw or at_end:
+            self.refuse_spoilt()
+        if measure:
+            row["distance"] = self.measured()
             self.bar.set_postfix(distance=f"{row['distance']:.1f}")
-        self.history.records.append(row)
+        if draw:
+            self.history.grids[run.step] = to_uint8(run.gan.sample(64, seed=run.settings.seed)).cpu()
+
+    def measured(self) -> float:
+        """What the metric says, as a plain number. ValueError or TypeError when it says none."""
+        assert self.metric is not None
+        value: Any = self.metric(self.run.gan)
+        plain = value.item() if getattr(value, "shape", None) == () else value
+        if isinstance(plain, bool) or not isinstance(plain, (int, float)):
+            raise TypeError(f"the metric gave {shown(value)} at step {self.run.step}; one number is right")
+        if not isfinite(plain):
+            raise ValueError(
+                f"the metric gave {plain} at step {self.run.step}, of a GAN whose weights and images are finite; a "
+                "metric should give a finite number"
+            )
+        return float(plain)
+
+    def refuse_spoilt(self) -> None:
+        """FloatingPointError if the last update left something that is no longer finite."""
+        if what := spoilt(self.run.gan, self.run.settings.seed):
+            raise self.diverged(what, self.run.step)
+
+    def diverged(self, what: str, step: int) -> FloatingPointError:
+        """The error of a run that diverged, noted down in its folder."""
+        if self.folder is not None and self.saved and self.run.world.rank == 0:
+            remember(self.folder, step)
+        return diverged(what, step, self.run.settings, self.folder, self.saved)
 
     def save(self) -> None:
-        """Write the checkpoint, unless a weight is no longer a number."""
+        """Write the checkpoint, unless the GAN is spoilt."""
         if self.folder is None:
             return
+        self.refuse_spoilt()
         state = self.run.state_dict(self.history)  # every process takes part in gathering it
-        check_finite(state["networks"])
         if self.run.world.rank == 0:
-            save_checkpoint(self.folder / "checkpoint.pt", state)
+            save_checkpoint(self.folder / "checkpoint.pt", state | {"changes": self.changes})
+            forget(self.folder)
             self.write_history()
+        self.saved = self.run.step
 
     def write_history(self) -> None:
         """Write history.jsonl, which holds nothing that the checkpoint does not; CheckpointError if that fails."""

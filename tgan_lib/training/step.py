@@ -19,10 +19,11 @@ from ..augment.diff_augment import Augment
 from ..data.images import Images
 from ..data.sampling import Sampler
 from ..device import training_mode
-from ..gan import GAN
-from ..losses import LOSSES
-from ..penalties import PENALTIES, clip_weights, half_squared_norm
-from .checkpoint import refuse_changed
+from ..errors import MOST_SEED
+from ..gan import GAN, fit_weights
+from ..penalties import PENALTIES, Augmented, clip_weights, half_squared_norm
+from ..plain import hash_of, near, plain
+from .checkpoint import CheckpointError, refuse_changed
 from .cuda_graph import Capture
 from .ema import ema_decay, update_ema
 from .history import History
@@ -45,7 +46,7 @@ class Run:
         self.gan, self.images, self.settings = gan, images, settings
         self.augment = None if augment is None else augment.to(gan.device)
         self.terms = list(terms)
-        self.loss = LOSSES[settings.loss]
+        self.loss = settings.rule()
         self.world = distributed.World()
         self.world.refuse_batch(settings.batch_size)
         self.world.share_batch_norm(gan.generator, gan.discriminator)
@@ -74,6 +75,8 @@ class Run:
         self.capture = Capture(self.update, self.noise) if capture else None
         self.step = 0
         self.seconds = 0.0
+        self.start: dict[str, list[float]] = {}  # fingerprints; see `begin`
+        self.pixel_hash: str | None = None  # of the images, once it has been asked for
 
     def _adam(self, parameters: list[nn.Parameter], rate: float) -> torch.optim.Adam:
         cuda = self.gan.device.type == "cuda"
@@ -81,14 +84,27 @@ class Run:
         return torch.optim.Adam(parameters, rate, self.settings.betas, fused=True, capturable=cuda)
 
     def described(self) -> dict[str, Any]:
-        """The settings, with what the data, the methods and the frozen layers add to them."""
-        return self.settings.as_dict() | {
-            "images": len(self.images),
+        """Whatever decides the result, in plain values: the settings, and what data, methods and frozen layers add.
+
+        Not what does not: device, threads, processes, a captured graph, how often one looks or saves.
+        """
+        pixels, networks = self.images.data, (self.gan.generator, self.gan.discriminator)
+        if self.pixel_hash is None:
+            self.pixel_hash = hash_of({"data": pixels})
+        added = {
+            "images": len(pixels),
+            "pixels": self.pixel_hash,
             "augment": None if self.augment is None else self.augment.settings(),
             "terms": [term.settings() for term in self.terms],
             "methods": self.gan.methods,
-            "trained": [sum(p.numel() for p in ps) for ps in (self.g_parameters, self.d_parameters)],
+            "trained": [
+                [name for name, p in network.named_parameters() if p.requires_grad] for network in networks
+            ],
         }
+        found: dict[str, Any] = plain(self.settings.as_dict() | added, "settings", functions=True)
+        for part, names in zip(("G", "D"), found.pop("trained"), strict=True):
+            found[f"trained of {part}"] = f"{len(names)} tensors ({hash_of(dict.fromkeys(names, NOTHING))})"
+        return found
 
     def autocast(self) -> AbstractContextManager[Any]:
         if self.dtype is None:
@@ -115,30 +131,41 @@ class Run:
             real_logits, fake_logits = self.gan.discriminator(torch.cat([x, fake])).split(len(x))
             return real_logits, fake_logits
 
-    def penalise(self, x: Tensor, fake: Tensor, with_penalty: bool) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Logits of reals and fakes, and the weighted penalties (None without any).
+    def penalise(
+        self, x: Tensor, fake: Tensor, with_penalty: bool
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """The reals as D sees them, logits of reals and fakes, and the weighted penalties (None without any).
 
         In full precision R1 and R2 are taken on the logits of this very pass; else a penalty makes its own.
         """
         weights = self.settings.penalties if with_penalty else {}
         lazy = self.settings.penalty_every  # a penalty taken every k steps counts k times
-        if weights and self.penalty_shares_forward:
-            x, fake = (i.detach().requires_grad_(r in weights) for i, r in ((x, "r1"), (fake, "r2")))
-            real_logits, fake_logits = self.gan.discriminator(x), self.gan.discriminator(fake)
-            norms = {"r1": (real_logits, x), "r2": (fake_logits, fake)}
+        before = self.augment is not None and self.settings.penalty_at == "before"
+        share = bool(weights) and self.penalty_shares_forward
+
+        def points(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+            """Where R1 and R2 take their gradients: the same images, without a history."""
+            real, fake = real.detach(), fake.detach()
+            return real.requires_grad_("r1" in weights), fake.requires_grad_("r2" in weights)
+
+        at = points(x, fake) if share and before else (x, fake)
+        seen_x, seen_fake = self.seen(at[0]), self.seen(at[1])
+        if share:
+            if not before:
+                seen_x, seen_fake = at = points(seen_x, seen_fake)
+            real_logits, fake_logits = self.gan.discriminator(seen_x), self.gan.discriminator(seen_fake)
+            norms = {"r1": (real_logits, at[0]), "r2": (fake_logits, at[1])}
             parts = [lazy * w * half_squared_norm(*norms[name]) for name, w in weights.items()]
         else:
-            real_logits, fake_logits = self.judge(x, fake)
-            parts = [
-                lazy * w * PENALTIES[name](self.gan.discriminator, x, fake, self.noise)
-                for name, w in weights.items()
-            ]
-        return real_logits, fake_logits, sum(parts[1:], parts[0]) if parts else None
+            real_logits, fake_logits = self.judge(seen_x, seen_fake)
+            d: nn.Module = Augmented(self.gan.discriminator, self.seen) if before else self.gan.discriminator
+            where = (x, fake) if before else (seen_x, seen_fake)
+            parts = [lazy * w * PENALTIES[name](d, *where, self.noise) for name, w in weights.items()]
+        return seen_x.detach(), real_logits, fake_logits, sum(parts[1:], parts[0]) if parts else None
 
     def discriminator_step(self, x: Tensor, z: Tensor, fake: Tensor, with_penalty: bool) -> list[Tensor]:
         """One update of D. Returns [loss, mean real logit, mean fake logit, penalty], still on the device."""
-        seen_x, seen_fake = self.seen(x), self.seen(fake)
-        real_logits, fake_logits, penalty = self.penalise(seen_x, seen_fake, with_penalty)
+        seen_x, real_logits, fake_logits, penalty = self.penalise(x, fake, with_penalty)
         real_logits, fake_logits = real_logits.float(), fake_logits.float()
         loss = self.loss.discriminator(real_logits, fake_logits)
         total = loss if penalty is None else loss + penalty
@@ -146,10 +173,7 @@ class Run:
         for term in self.terms:
             if term.side == "discriminator":
                 total = total + term(step)
-        self.d_optimiser.zero_grad()
-        self.scaler.scale(total).backward(inputs=self.d_parameters)
-        self.world.average_gradients(self.d_parameters)
-        self.scaler.step(self.d_optimiser)
+        self.descend(total, self.d_parameters, self.d_optimiser)
         if self.settings.clip is not None:
             clip_weights(self.gan.discriminator, self.settings.clip)
         if self.augment is not None:
@@ -171,12 +195,26 @@ class Run:
         for term in self.terms:
             if term.side == "generator":
                 total = total + term(Step(self.gan, x, z, fake, real_logits, fake_logits))
-        self.g_optimiser.zero_grad()
-        # only G's weights are asked for, so none of D's are computed
-        self.scaler.scale(total).backward(inputs=self.g_parameters)
-        self.world.average_gradients(self.g_parameters)
-        self.scaler.step(self.g_optimiser)
+        # only G's weights are asked for, so none of D's gradients are computed
+        self.descend(total, self.g_parameters, self.g_optimiser)
         return loss.detach()
+
+    def descend(self, loss: Tensor, parameters: list[nn.Parameter], optimiser: torch.optim.Adam) -> None:
+        """One step of an optimiser down its loss. ValueError for a loss of one's own that is no scalar of the weights.
+
+        In fp16 the gradients of the scaled loss are scaled back in the optimiser. Where one overflows, this step
+        alone is left out and the scale halved: it is looked at after every step, D's as well as G's.
+        """
+        if loss.ndim or not loss.requires_grad:
+            raise ValueError(
+                f"a loss with its terms has shape {tuple(loss.shape)} and "
+                f"{'a' if loss.requires_grad else 'no'} gradient; a scalar that depends on the logits is right"
+            )
+        optimiser.zero_grad()
+        self.scaler.scale(loss).backward(inputs=parameters)
+        self.world.average_gradients(parameters)
+        self.scaler.step(optimiser)
+        self.scaler.update()
 
     def update(self, indices: Tensor, z: Tensor, with_penalty: bool) -> Tensor:
         """`d_steps` updates of D and one of G, without a look at the host: (5,) scalars named by `SCALARS`."""
@@ -187,7 +225,6 @@ class Run:
                 fake = self.gan.generator(z[i])
             scalars = self.discriminator_step(x, z[i], fake.detach(), with_penalty)
         scalars.insert(1, self.generator_step(x, z[last], fake))
-        self.scaler.update()
         return torch.stack(scalars)
 
     def one_step(self) -> Tensor:
@@ -205,11 +242,16 @@ class Run:
         update_ema(self.gan.ema, self.gan.generator, decay)
         return scalars
 
+    def begin(self) -> None:
+        """Note which weights this run begins with, by which a later call knows it again."""
+        self.start = self.gan.began = self.gan.fingerprints()
+
     def state_dict(self, history: History) -> dict[str, Any]:
-        cuda = torch.cuda.get_rng_state_all() if self.gan.device.type == "cuda" else []
+        device, gather = self.gan.device, self.world.gather_list
         return {
             "settings": self.described(),
             "config": self.gan.config.as_dict(),
+            "start": self.start,
             "networks": {name: module.state_dict() for name, module in self.gan.modules().items()},
             "optimisers": [self.g_optimiser.state_dict(), self.d_optimiser.state_dict()],
             "scaler": self.scaler.state_dict(),
@@ -218,41 +260,70 @@ class Run:
             "sampler": self.sampler.state_dict(),
             "random": {
                 "latents": self.rng.get_state(),
-                "noise": self.world.gather_list(self.noise.get_state()),
-                "cpu": self.world.gather_list(torch.get_rng_state()),
-                "cuda": cuda,
+                "noise": gather(self.noise.get_state()),
+                "cpu": gather(torch.get_rng_state()),
+                "cuda": gather(torch.cuda.get_rng_state(device)) if device.type == "cuda" else [],
             },
             "step": self.step,
             "seconds": self.seconds,
-            "records": history.records,
+            "records": plain(history.records, "records"),
             "grids": history.grids,
             "versions": {"torch": str(torch.__version__)},
         }
 
     def load_state_dict(self, state: dict[str, Any], where: str) -> History:
-        """Take up a run again; CheckpointError, naming the field, when it was another run."""
+        """Take up a run again; CheckpointError, naming the field, when it was another run.
+
+        A run may go on on another kind of device: its random numbers are then others from there on, and it says so.
+        """
         refuse_changed(state["config"], self.gan.config.as_dict(), where)
         refuse_changed(state["settings"], self.described(), where)
-        for name, module in self.gan.modules().items():
-            module.load_state_dict(state["networks"][name])
+        if not any(near(state["start"], ours) for ours in (self.gan.fingerprints(), self.gan.began) if ours):
+            raise CheckpointError(
+                f"{where} holds a run that began with other weights than this GAN has; build the GAN as it was then "
+                "(seed, source), or choose another run_dir"
+            )
+        modules = self.gan.modules()
+        try:
+            for load in (False, True):  # nothing is changed unless all of it fits
+                for name, module in modules.items():
+                    fit_weights(module, state["networks"][name], name, where, load)
+                if not load:
+                    self.take_up(state)
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(f"{where} holds a run that does not fit this one ({reason})") from error
+        self.start = self.gan.began = state["start"]
+        self.step, self.seconds = state["step"], state["seconds"]
+        return History(state["records"], state["grids"])
+
+    def take_up(self, state: dict[str, Any]) -> None:
+        """All of a saved state but the networks' weights."""
+        cuda = self.gan.device.type == "cuda"
         for optimiser, saved in zip((self.g_optimiser, self.d_optimiser), state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
-            for group in optimiser.param_groups:  # a run may move to another kind of device
-                group["capturable"] = self.gan.device.type == "cuda"
+            for group in optimiser.param_groups:
+                group["capturable"] = cuda
         self.scaler.load_state_dict(state["scaler"])
         if self.augment is not None:
             self.augment.load_state_dict(state["augment"])
         for term, saved in zip(self.terms, state["terms"], strict=True):
             term.load_state_dict(saved)
         self.sampler.load_state_dict(state["sampler"])
-        random = state["random"]
-        self.rng.set_state(random["latents"])
-        self.noise.set_state(random["noise"][self.world.rank % len(random["noise"])])
-        torch.set_rng_state(random["cpu"][self.world.rank % len(random["cpu"])])
-        if random["cuda"] and self.gan.device.type == "cuda":
-            torch.cuda.set_rng_state_all(random["cuda"])
-        self.step, self.seconds = state["step"], state["seconds"]
-        return History(state["records"], state["grids"])
+        random, rank = state["random"], self.world.rank
+        torch.set_rng_state(random["cpu"][rank % len(random["cpu"])])
+        if random["cuda"] and cuda:
+            torch.cuda.set_rng_state(random["cuda"][rank % len(random["cuda"])], self.gan.device)
+        if len(random["latents"]) == len(self.rng.get_state()):  # each kind of device has a length of its own
+            self.rng.set_state(random["latents"])
+            self.noise.set_state(random["noise"][rank % len(random["noise"])])
+        else:
+            self.rng.manual_seed((self.settings.seed + 1_000_003 * state["step"]) % MOST_SEED)
+            self.noise.manual_seed((self.settings.seed + 1_000_003 * state["step"] + 1 + rank) % MOST_SEED)
+            self.world.say(
+                "The run was on another kind of device, so its random numbers are others from here on."
+            )
 
 
 SCALARS = ("d_loss", "g_loss", "real_logit", "fake_logit", "penalty")
+NOTHING = torch.zeros(0)
