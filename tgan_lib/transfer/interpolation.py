@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import networks
+from ..errors import check_kind, real_number, whole_number
 from ..gan import GAN
 
 
@@ -40,8 +41,10 @@ def blend(source: GAN, target: GAN, t: float, layers: slice | None = None) -> GA
 
     ValueError for a `t` outside [0, 1], or models that are not built alike.
     """
-    if not 0 <= t <= 1:
-        raise ValueError(f"t is {t}; 0 (the source) to 1 (the target) is right")
+    check_kind("source", source, GAN, "a GAN")
+    check_kind("target", target, GAN, "a GAN")
+    t = real_number("t", t, 0, 1)
+    check_kind("layers", layers, (slice, type(None)), "a slice such as slice(0, 2), or None for all,")
     check_alike(source, target)
     blended = copy.deepcopy(source)
     blended.card = {}
@@ -69,6 +72,9 @@ def tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 def layer_tensors(module: nn.Module, chosen: slice) -> set[int]:
     """The identities of the tensors in the chosen layers of `module`; ValueError if there are no such layers."""
     every = networks.layers(module)
+    for end in (chosen.start, chosen.stop, chosen.step):
+        if end is not None:
+            whole_number("an end of layers", end, None)
     if not every[chosen]:
         raise ValueError(f"{chosen} holds none of the generator's {len(every)} layers")
     return {id(tensor) for layer in every[chosen] for part in layer for _, tensor in tensors(part)}

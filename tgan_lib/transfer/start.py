@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..errors import check_kind, true_or_false
 from ..gan import GAN
 from ..networks import layers
 from .adapters import adapters, record, sequential_net
@@ -40,7 +41,20 @@ def start_from(
     `methods[0]` of the new GAN says what was done, with the numbers "copied" (weights and norms' statistics) "of"
     those there are. ValueError when nothing fits, or when the source holds adapters (`merge_low_rank` folds them).
     """
-    gan = GAN.build(**(source.config.as_dict() | changes), seed=seed, device=device or source.device)
+    check_kind("source", source, GAN, "a GAN")
+    generator, discriminator = (
+        true_or_false("generator", generator),
+        true_or_false("discriminator", discriminator),
+    )
+    average = true_or_false("average", average)
+    for name, value in changes.items():
+        if value is None:
+            raise ValueError(
+                f"{name} is None; a value for `GAN.build` is right, or leave it out to keep the source's"
+            )
+    gan = GAN.build(
+        **(source.config.as_dict() | changes), seed=seed, device=source.device if device is None else device
+    )
     copied = 0
     if generator:
         copied += take(source.ema if average else source.generator, gan.generator, is_generator=True)

@@ -15,8 +15,8 @@ from typing import Any
 
 from ..augment.ada import ADA
 from ..augment.diff_augment import DiffAugment
-from ..data.images import Images
-from ..errors import unknown_name
+from ..data.images import Images, check_images
+from ..errors import check_kind, one_of
 from ..gan import GAN
 from ..training.history import History
 from ..training.train import train
@@ -25,81 +25,78 @@ from .freeze import freeze_discriminator
 from .regularizers import EWC, L2SP, CrossDomainCorrespondence
 from .start import start_from
 
-Strategy = tuple[GAN, dict[str, Any]]
+Plan = tuple[GAN, dict[str, Any]]  # the GAN to train, and what `train` is given for it
+Strategy = Callable[..., Plan]  # of the source and a seed, and of the way's own numbers by name
 
 
-def scratch(source: GAN, seed: int) -> Strategy:
+def scratch(source: GAN, seed: int) -> Plan:
     """A fresh GAN of the source's architecture: what every other way is held against."""
     return GAN.build(**source.config.as_dict(), seed=seed, device=source.device), {}
 
 
-def fine_tune(source: GAN, seed: int) -> Strategy:
+def fine_tune(source: GAN, seed: int) -> Plan:
     """G and D start as the source's, and all of both trains."""
     return start_from(source, seed=seed), {}
 
 
-def freeze_d(source: GAN, seed: int, layers: int = 1) -> Strategy:
+def freeze_d(source: GAN, seed: int, layers: int = 1) -> Plan:
     """Fine-tuning with the `layers` layers of D nearest the pixels frozen."""
     return freeze_discriminator(start_from(source, seed=seed), layers), {}
 
 
-def only_scale_shift(source: GAN, seed: int) -> Strategy:
+def only_scale_shift(source: GAN, seed: int) -> Plan:
     """Of G only a scale and a shift for each channel train."""
     return scale_shift(start_from(source, seed=seed)), {}
 
 
-def only_low_rank(source: GAN, seed: int, rank: int = 4) -> Strategy:
+def only_low_rank(source: GAN, seed: int, rank: int = 4) -> Plan:
     """Of G only a change of rank `rank` to each weight trains."""
     return low_rank(start_from(source, seed=seed), rank, seed=seed), {}
 
 
-def only_miner(source: GAN, seed: int) -> Strategy:
+def only_miner(source: GAN, seed: int) -> Plan:
     """G is frozen; a network before it learns which latents to give it."""
     return miner(start_from(source, seed=seed), seed=seed), {}
 
 
-def l2sp(source: GAN, seed: int, weight: float = 0.1) -> Strategy:
+def l2sp(source: GAN, seed: int, weight: float = 0.1) -> Plan:
     """Fine-tuning with G's weights held near the source's."""
     gan = start_from(source, seed=seed)
     return gan, {"terms": [L2SP(gan, weight)]}
 
 
-def ewc(source: GAN, seed: int, strength: float = 0.1, samples: int = 256) -> Strategy:
+def ewc(source: GAN, seed: int, strength: float = 0.1, samples: int = 256) -> Plan:
     """As L2-SP, each weight held by its Fisher information, whose mean over the weights is scaled to 1.
 
     So scaled, `strength` means what L2SP's weight means: F = 1 everywhere would be the same term.
     """
     gan = start_from(source, seed=seed)
-    term = EWC(gan, 1.0, samples=samples, seed=seed)
-    if not term.scale > 0:
-        raise ValueError("D is sure of every sample of G, so that their Fisher information is 0; use l2sp")
-    term.weight = strength / term.scale
-    return gan, {"terms": [term]}
+    return gan, {"terms": [EWC(gan, strength, samples=samples, seed=seed, relative=True)]}
 
 
-def correspondence(source: GAN, seed: int, weight: float = 1000.0) -> Strategy:
+def correspondence(source: GAN, seed: int, weight: float = 1000.0) -> Plan:
     """Fine-tuning in which samples keep the likeness to each other that the source's had."""
     return start_from(source, seed=seed), {"terms": [CrossDomainCorrespondence(source, weight)]}
 
 
-def diff_augment(source: GAN, seed: int, policy: str = "color,translation,cutout") -> Strategy:
+def diff_augment(source: GAN, seed: int, policy: str = "color,translation,cutout") -> Plan:
     """Fine-tuning with all that D sees changed at random."""
     return start_from(source, seed=seed), {"augment": DiffAugment(policy)}
 
 
-def ada(source: GAN, seed: int, policy: str = "blit,geom,color", images_to_one: float = 100_000) -> Strategy:
+def ada(source: GAN, seed: int, policy: str = "blit,geom,color", images_to_one: float = 100_000) -> Plan:
     """Fine-tuning with what D sees changed with a probability that rises while D overfits."""
     return start_from(source, seed=seed), {"augment": ADA(policy, images_to_one=images_to_one)}
 
 
 def freeze_d_diff_augment(
     source: GAN, seed: int, layers: int = 1, policy: str = "color,translation,cutout"
-) -> Strategy:
+) -> Plan:
     """FreezeD and DiffAugment together."""
     return freeze_d(source, seed, layers)[0], {"augment": DiffAugment(policy)}
 
 
-STRATEGIES: dict[str, Callable[..., Strategy]] = {
+STRATEGIES: dict[str, Strategy] = {
     "scratch": scratch,
     "fine_tune": fine_tune,
     "freeze_d": freeze_d,
@@ -118,28 +115,34 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
 def adapt(
     source: GAN,
     images: Images,
-    way: str = "fine_tune",
+    way: str | Strategy = "fine_tune",
     *,
     settings: dict[str, Any] | None = None,
     seed: int = 0,
     **options: Any,
 ) -> tuple[GAN, History]:
-    """A new GAN that was trained on `images` from `source` in one of `STRATEGIES`, and its history; `source` stays.
+    """A new GAN that was trained on `images` from `source` in one way, and its history; `source` stays.
 
+    way: a name of `STRATEGIES`, or a function like those: of the source and a seed, and of its own numbers by name.
     settings: the way's own numbers, such as {"layers": 2} for "freeze_d". seed: of fresh weights and of training.
     options: as for `train`; a way's terms stand after those given there, and its augmentation is the one used.
     ValueError for an unknown way or setting.
     """
-    if way not in STRATEGIES:
-        raise unknown_name("way of adapting", way, STRATEGIES)
-    make, own = STRATEGIES[way], settings or {}
-    known = list(signature(make).parameters)[2:]  # after the source and the seed
+    check_kind("source", source, GAN, "a GAN")
+    check_images(images)
+    make = STRATEGIES[one_of("way of adapting", way, STRATEGIES)]
+    check_kind("settings", settings, (dict, type(None)), "a dictionary of the way's own numbers")
+    own, known = settings or {}, list(signature(make).parameters)[2:]  # after the source and the seed
     for name in own:
-        if name not in known:
-            raise unknown_name(f"setting of {way}", name, known)
+        one_of(f"setting of {way}", name, known)
+    taken = list(signature(train).parameters)[2:]
+    for name in options:
+        one_of("setting of train", name, taken)
     gan, given = make(source, seed, **own)
     if "terms" in given:
-        given["terms"] = [*options.pop("terms", ()), *given["terms"]]
+        before = options.pop("terms", ())
+        check_kind("terms", before, (list, tuple), "a list of terms")
+        given["terms"] = [*before, *given["terms"]]
     if "augment" in given and options.pop("augment", None) is not None:
-        raise ValueError(f"{way} brings its own augmentation; leave augment= out, or use fine_tune with it")
+        raise ValueError(f"{called} brings its own augmentation; leave augment= out, or use fine_tune with it")
     return gan, train(gan, images, seed=seed, **options, **given)
