@@ -130,8 +130,8 @@ def updating(parameter: Mix = averaged, buffer: Mix = lambda p, q, decay: q) -> 
     def update_ema(ema: nn.Module, generator: nn.Module, decay: float) -> None:
         for p, q in zip(ema.parameters(), generator.parameters(), strict=True):
             p.copy_(parameter(p, q, decay))
-        for p, q in zip(ema.buffers(), generator.buffers(), strict=True):
-            p.copy_(buffer(p, q, decay))
+        for b, c in zip(ema.buffers(), generator.buffers(), strict=True):
+            b.copy_(buffer(b, c, decay))
 
     return update_ema
 
