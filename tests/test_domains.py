@@ -15,18 +15,12 @@ from tgan_lib.chapters.domains import (
     over_pairs,
     pairs,
     rank_correlation,
-    ranks,
     relabelled,
     within_targets,
 )
 
 LINE = torch.tensor([0.0, 1.0, 3.0, 7.0])  # four domains on a line, all distances between them different
 DISTANCES = (LINE[:, None] - LINE).abs()
-
-
-def test_ranks_share_places() -> None:
-    assert ranks(torch.tensor([10.0, 30.0, 20.0])).tolist() == [1, 3, 2]
-    assert ranks(torch.tensor([5.0, 1.0, 5.0, 5.0])).tolist() == [3, 1, 3, 3]
 
 
 def test_rank_correlation_by_hand() -> None:

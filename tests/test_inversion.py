@@ -173,7 +173,7 @@ def test_bad_input_is_answered_in_one_sentence(linear: GAN) -> None:
         ),
         (lambda: invert(linear, images[0]), r"shape \(1, 4, 4\)"),
         (lambda: invert(linear, images, restarts=0), "restarts is 0"),
-        (lambda: invert(linear, images, steps=0), "steps 0"),
+        (lambda: invert(linear, images, steps=0), "steps is 0"),
     ]:
         with pytest.raises(ValueError, match=said) as caught:
             call()

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from tgan_lib import zoo
-from tgan_lib.features import load_features
+from tgan_lib.features import load
 from tgan_lib.gan import GAN
 from tgan_lib.networks import NETWORKS, WIDTHS, count_parameters, dcgan_start, layers
 
@@ -118,7 +118,7 @@ def test_the_gradient_of_a_gradient_penalty(network: str, options: dict[str, Any
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_seed_is_the_same_weights(network: str) -> None:
     state = torch.get_rng_state()
-    load_features.cache_clear()  # the projected D's features are loaded now, and found again the second time
+    load._load.cache_clear()  # the projected D's features are loaded now, and found again the second time
     a, b, c = (build(network, seed=s) for s in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), state)
     for one, same, other in zip(

@@ -1,96 +1,36 @@
-"""What comes in from outside: numbers, seeds, images, features. Each is checked here, and answered in one sentence.
+"""Images, features, scores and paths as they come in from outside: one check for each, that every wing uses.
 
-A leaf: it imports nothing of ours, so everything may import it. A check returns what it was given in a plain form
-(numbers of NumPy and single-element tensors become Python's), or raises a ValueError that says the value seen and
-what would be right.
+A leaf but for `errors`, so that every wing may import it. A wrong type is a TypeError and anything else a ValueError,
+in one sentence with what was seen and what would be right.
 """
 
 from __future__ import annotations
 
 import math
-import operator
-import reprlib
-from typing import Any
+import os
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-MOST = 10_000_000  # images, samples or latents at once: more is a slip of the finger
+from .errors import check_kind, whole_number
+
+Floats = Literal["strict", "loose", "any"]
+MOST_IMAGES = 10_000_000  # to be drawn at once: more is a slip of the finger, and no memory holds them
 
 
-def shown(value: object) -> str:
-    """A value as a message shows it: on one line, and short; tensors and arrays by their shape."""
-    shape = getattr(value, "shape", None)
-    if isinstance(shape, tuple) and len(shape):
-        return f"a {type(value).__name__} of shape {tuple(shape)}"
-    try:
-        text = " ".join(reprlib.repr(plain(value)).split())
-    except Exception:  # whatever somebody's __repr__ does
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def image_batch(images: Any, what: str = "images", *, floats: Floats = "strict") -> Tensor:
+    """`images` as they are, made sure of: (N, 1 or 3, H, W) with N of at least 1, uint8 or finite floats.
 
-
-def plain(value: Any) -> Any:
-    """A number of NumPy or a tensor of one number as Python's own; anything else as it is."""
-    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
-
-
-def whole_number(name: str, value: Any, low: int = 1, high: int | None = None) -> int:
-    """`value` as an int from `low` to `high`; ValueError for anything else, truth values and 2.0 among it."""
-    number: Any = plain(value)
-    try:
-        found = None if isinstance(number, bool) else operator.index(number)
-    except TypeError:
-        found = None
-    if found is None or found < low or (high is not None and found > high):
-        right = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} is {shown(value)}; a whole number {right} is right")
-    return found
-
-
-def real_number(
-    name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, between: bool = False
-) -> float:
-    """`value` as a finite float from `low` to `high`, or strictly `between` them; ValueError for anything else."""
-    number: Any = plain(value)
-    try:
-        found = math.nan if isinstance(number, (bool, str, bytes)) else float(number)
-    except (TypeError, ValueError, OverflowError, RuntimeError):
-        found = math.nan
-    inside = low < found < high if between else low <= found <= high
-    if not (inside and math.isfinite(found)):
-        raise ValueError(f"{name} is {shown(value)}; {_interval(low, high, between)} is right")
-    return found
-
-
-def _interval(low: float, high: float, between: bool) -> str:
-    if low == -math.inf and high == math.inf:
-        return "a finite number"
-    if high == math.inf:
-        return f"a number {'above' if between else 'of at least'} {low:g}"
-    return f"a number {'between' if between else 'from'} {low:g} {'and' if between else 'to'} {high:g}"
-
-
-def seed_number(value: Any, name: str = "seed") -> int:
-    """A seed: a whole number from 0, small enough for every generator."""
-    return whole_number(name, value, 0, 2**63 - 1)
-
-
-def image_batch(images: Any, *, bounded: bool = True, what: str = "images") -> Tensor:
-    """`images` as they are, made sure of: (N, 1 or 3, H, W) with N of at least 1, uint8 or finite floats in [-1, 1].
-
-    Floats are refused where none is below 0 though they differ: such a set is scaled to [0, 1], and a measure of it
-    would be silently wrong. `bounded=False` lets any finite floats pass: what a generator without a tanh gives.
+    floats: "strict" in [-1, 1]. Floats of which none is below 0 though they differ are refused too: such a set is
+    scaled to [0, 1] or [0, 255], and a measure of it would be silently wrong. "loose" asks the second only, for what
+    may come from a generator without a tanh, and "any" neither, for what certainly does.
     """
-    if not isinstance(images, Tensor):
-        raise ValueError(
-            f"{what} are {shown(images)} ({type(images).__name__}); a tensor (N, 1 or 3, H, W) is right"
-        )
+    check_kind(what, images, Tensor, "a tensor (N, 1 or 3, H, W)")
     shape = tuple(images.shape)
     if len(shape) != 4 or shape[1] not in (1, 3) or not all(shape):
-        raise ValueError(
-            f"{what} have shape {shape}; (N, 1 or 3, H, W) with at least one image and one pixel is right"
-        )
+        raise ValueError(f"{what} have shape {shape}; (N, 1 or 3, H, W), none of them 0, is right")
     if images.dtype == torch.uint8:
         return images
     if not images.is_floating_point():
@@ -98,25 +38,24 @@ def image_batch(images: Any, *, bounded: bool = True, what: str = "images") -> T
     low, high = torch.stack(images.detach().aminmax()).float().tolist()
     if not (math.isfinite(low) and math.isfinite(high)):  # aminmax hands NaN on
         raise ValueError(f"{what} hold NaN or infinity; uint8 or finite floats in [-1, 1] are right")
-    if bounded and not (low >= -1.001 and high <= 1.001):
+    if floats == "strict" and not (low >= -1.001 and high <= 1.001):
         raise ValueError(f"{what} run from {low:g} to {high:g}; floats in [-1, 1] or uint8 are right")
-    if bounded and 0 <= low < high:
+    if floats != "any" and 0 <= low < high:
         raise ValueError(
-            f"{what} run from {low:g} to {high:g}, none below 0, as if scaled to [0, 1]; floats in [-1, 1] or "
-            "uint8 are right"
+            f"{what} run from {low:g} to {high:g}, none below 0, as if scaled to [0, 1]; floats in [-1, 1] or uint8 "
+            "are right"
         )
     return images
 
 
 def as_floats(images: Tensor) -> Tensor:
     """A batch that `image_batch` let pass, as float32 in [-1, 1]."""
-    return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images.float()
+    return images / 127.5 - 1 if images.dtype == torch.uint8 else images.float()
 
 
-def feature_matrix(features: Any, what: str = "features", least: int = 1) -> Tensor:
-    """Features (n, d), d and n of at least 1 and `least`, real and finite, in float64 where they are."""
-    if not isinstance(features, Tensor):
-        raise ValueError(f"{what} are {shown(features)} ({type(features).__name__}); a tensor (n, d) is right")
+def feature_matrix(features: Any, what: str = "the features", least: int = 1) -> Tensor:
+    """Features (n, d), n of at least `least` and d of at least 1, real and finite; in float64, where they are."""
+    check_kind(what, features, Tensor, "a tensor (n, d)")
     if features.ndim != 2 or len(features) < least or not features.shape[1]:
         raise ValueError(
             f"{what} have shape {tuple(features.shape)}; (n, d) with n of at least {least} and d of at least 1 is right"
@@ -130,7 +69,7 @@ def feature_matrix(features: Any, what: str = "features", least: int = 1) -> Ten
     return features.double()
 
 
-def feature_pair(features1: Any, features2: Any, *, least: int = 1) -> tuple[Tensor, Tensor]:
+def feature_pair(features1: Any, features2: Any, least: int = 1) -> tuple[Tensor, Tensor]:
     """Two sets of features (n, d) and (m, d) of one d, as from `feature_matrix`, on the first one's device."""
     first, second = feature_matrix(features1, least=least), feature_matrix(features2, least=least)
     if first.shape[1] != second.shape[1]:
@@ -139,13 +78,39 @@ def feature_pair(features1: Any, features2: Any, *, least: int = 1) -> tuple[Ten
     return first, second.to(first.device)
 
 
-def score_vector(scores: Any, what: str = "scores") -> Tensor:
-    """Scores or logits (n,), n of at least 1, without NaN, in float64 on the CPU; infinity is a score."""
-    if not isinstance(scores, Tensor):
-        raise ValueError(f"{what} are {shown(scores)} ({type(scores).__name__}); a tensor (n,) is right")
+def score_vector(scores: Any, what: str = "the scores") -> Tensor:
+    """Scores or logits (n,), n of at least 1, without NaN; in float64, on the CPU. Infinity is a score."""
+    check_kind(what, scores, Tensor, "a tensor (n,)")
     if scores.ndim != 1 or not len(scores) or scores.is_complex() or scores.isnan().any():
         raise ValueError(
-            f"{what} are {scores.dtype} of shape {tuple(scores.shape)} with {int(scores.isnan().sum())} NaN; (n,) with "
-            "n of at least 1 and no NaN is right"
+            f"{what} have shape {tuple(scores.shape)} with {int(scores.isnan().sum())} NaN; real numbers (n,), "
+            "n of at least 1 and no NaN, are right"
         )
     return scores.detach().cpu().double()
+
+
+def labels_of(labels: Any, n: int | None = None, what: str = "labels") -> Tensor:
+    """Labels (n,), whole numbers, n of at least 1; as they are."""
+    check_kind(what, labels, Tensor, "a tensor (n,) of whole numbers")
+    whole = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
+    if not whole or labels.ndim != 1 or not len(labels):
+        raise ValueError(
+            f"{what} are {labels.dtype} of shape {tuple(labels.shape)}; whole numbers (n,), at least one, are right"
+        )
+    if n is not None and len(labels) != n:
+        raise ValueError(f"{what} have shape {tuple(labels.shape)} for {n} images; one each is right")
+    return labels
+
+
+def image_count(name: str, n: Any, least: int = 1) -> int:
+    """How many images to draw or to look at: a whole number that a memory can hold."""
+    return whole_number(name, n, least, MOST_IMAGES)
+
+
+def home_path(path: str | os.PathLike[str]) -> Path:
+    """A path in which ~ is the home folder; ValueError where there is none, or for what is no path."""
+    check_kind("path", path, (str, os.PathLike), "a path (str or Path)")
+    try:
+        return Path(path).expanduser()
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"{path} cannot be found ({error}); a path without ~ is right") from error

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..data.images import load
+from ..data.loading import load
 from ..device import default_device
 from ..gan import GAN
 from .loops import our_loop, our_run

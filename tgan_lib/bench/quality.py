@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from ..data.images import Images, load
+from ..data.images import Images
+from ..data.loading import load
 from ..gan import GAN
 from ..metrics.distances import Distance
 from ..training.loop import Metric

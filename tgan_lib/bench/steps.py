@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from ..data.images import Images, load
+from ..data.images import Images
+from ..data.loading import load
 from ..gan import GAN
 from . import loops
 

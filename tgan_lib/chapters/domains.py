@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import permutations
-from math import factorial, isnan
+from math import factorial, isnan, nan
 
 import torch
 from torch import Tensor
 
 from ..budget import current_budget
-from ..data.images import Images, load
+from ..data.images import Images
+from ..data.loading import load
 from ..data.subsets import few_shot, split
-from ..errors import unknown_name
+from ..errors import check_kind, one_of
+from ..inputs import score_vector
 
 SIZE = 28
 POOL, HELD_OUT = 1500, 500  # images at most; of Latin and Greek letters there are 500 in each part
@@ -48,8 +50,7 @@ def load_domain(name: str) -> Domain:
     digits: MNIST. letters: Omniglot's Latin and Greek; characters: four more of its alphabets. animals and vehicles:
     CIFAR-10's six and four classes. Always the same images; under the smoke budget, a few drawn ones.
     """
-    if name not in DOMAINS:
-        raise unknown_name("domain", name, DOMAINS)
+    one_of("domain", name, DOMAINS)
     smoke = current_budget() == "smoke"
     if name in OMNIGLOT:
         images = load(f"omniglot:{OMNIGLOT[name]}", size=SIZE, channels=1, limit=200 if smoke else None)
@@ -66,25 +67,36 @@ def load_domain(name: str) -> Domain:
     return Domain(name, pool, held_out, FEATURES[name])
 
 
-def ranks(values: Tensor) -> Tensor:
-    """The place of each of `values` (n,) in rising order, from 1; equal values share the mean of their places."""
-    values = torch.as_tensor(values, dtype=torch.float64)
-    below = (values[:, None] > values).sum(1)
-    equal = (values[:, None] == values).sum(1)
-    return below + (equal + 1) / 2
-
-
 def rank_correlation(x: Tensor, y: Tensor) -> float:
-    """Spearman's: the correlation of the ranks of (n,) and (n,), from -1 to 1; NaN where all of one are equal."""
+    """Spearman's: the correlation of the ranks of (n,) and (n,), from -1 to 1; NaN where all of one are equal.
+
+    Equal values share the mean of their places.
+    """
+    from scipy.stats import spearmanr  # importing it takes a second
+
+    x, y = score_vector(x, "the first values"), score_vector(y, "the second values")
     if len(x) != len(y) or len(x) < 2:
         raise ValueError(f"there are {len(x)} and {len(y)} values; two or more pairs are right")
-    a, b = (r - r.mean() for r in (ranks(x), ranks(y)))
-    return float((a * b).sum() / (a.square().sum() * b.square().sum()).sqrt())
+    if (x == x[0]).all() or (y == y[0]).all():  # of which scipy warns
+        return nan
+    return float(spearmanr(x.numpy(), y.numpy()).statistic)
 
 
 def pairs(matrix: Tensor) -> Tensor:
     """The entries of (n, n) off its diagonal, row by row: (n (n - 1),)."""
+    check_kind("matrix", matrix, Tensor, "a tensor (n, n)")
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"the matrix has shape {tuple(matrix.shape)}; (n, n) is right")
     return matrix[~torch.eye(len(matrix), dtype=torch.bool)]
+
+
+def _domains(distances: Tensor, gains: Tensor) -> int:
+    """How many domains two matrices (n, n) are of; ValueError unless it is one number."""
+    if pairs(distances).shape != pairs(gains).shape:
+        raise ValueError(
+            f"the matrices have shapes {tuple(distances.shape)} and {tuple(gains.shape)}; both (n, n) is right"
+        )
+    return len(distances)
 
 
 def over_pairs(distances: Tensor, gains: Tensor) -> float:
@@ -98,7 +110,8 @@ def within_targets(distances: Tensor, gains: Tensor) -> float:
     It asks what one asks in practice, which source for this target, and no target's own scale comes into it. A target
     from which all sources are equally far is told nothing, and counts as 0.
     """
-    n = len(distances)
+    if (n := _domains(distances, gains)) < 3:
+        raise ValueError(f"there are {n} domains; 3 or more are right, so that a target has two sources")
     others = [torch.arange(n) != target for target in range(n)]
     found = [rank_correlation(distances[o, t], gains[o, t]) for t, o in enumerate(others)]
     return sum(0.0 if isnan(rho) else rho for rho in found) / n
@@ -113,7 +126,7 @@ def relabelled(
     together stay together. The names as they are count, so that the share is at least 1 / n!. ValueError for fewer
     than three domains, or more than eight.
     """
-    n = len(distances)
+    n = _domains(distances, gains)
     if not 3 <= n <= MOST_DOMAINS:
         raise ValueError(f"there are {n} domains; 3 to {MOST_DOMAINS} can be relabelled in all ways")
     found = statistic(distances, gains)
@@ -126,8 +139,8 @@ def relabelled(
 
 def leaving_one_out(distances: Tensor, gains: Tensor, statistic: Statistic = within_targets) -> list[float]:
     """The statistic without the first domain, without the second, ...: n numbers."""
-    found = []
-    for left_out in range(len(distances)):
-        kept = torch.arange(len(distances)) != left_out
+    found, n = [], _domains(distances, gains)
+    for left_out in range(n):
+        kept = torch.arange(n) != left_out
         found.append(statistic(distances[kept][:, kept], gains[kept][:, kept]))
     return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .datasets import DATASETS
 from .download import DownloadError
-from .images import Images, load
+from .images import Images
+from .loading import load
 from .pixels import resize, to_channels, to_float, to_uint8
 from .sampling import Sampler
 from .subsets import few_shot, split

@@ -24,10 +24,10 @@ import torch
 from torch import Tensor
 
 from ..errors import unknown_name
-from .download import fetch, fetch_idx
-from .reading import decode, read_idx, read_images, read_tar
+from .download import fetch
+from .reading import DamagedError, decode, in_words, read_idx, read_images, read_tar
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "test")  # of every named set: none is published with a third part
 
 
 class Wanted(NamedTuple):
@@ -45,7 +45,9 @@ class NamedSet:
 
     title: str
     drawn: tuple[str, int, int | None]  # its stand-in: domain, channels, and size (None: as is asked for)
-    files: dict[str, dict[str, str]]  # split -> path -> MD5
+    files: dict[
+        str, dict[str, str]
+    ]  # split -> path -> MD5 ("": torchvision knows it); NAME.gz will do for NAME
     read: Callable[[list[Path], Wanted], tuple[Tensor, Tensor | None, Sequence[str]]]
     addresses: tuple[str, ...] = ()  # none: torchvision knows them
     classes: tuple[str, ...] = ()  # none: `read` finds them
@@ -59,15 +61,21 @@ def fetch_set(known: NamedSet, folder: Path, split: str, mirrors: Sequence[str] 
 
     Files that are there are left alone. Raises DownloadError.
     """
+    addresses, files = mirrors or known.addresses, known.files[split]
     if not known.addresses:
         from torchvision import datasets  # for its addresses and hashes only: importing it takes seconds
 
         source = getattr(datasets, known.title)
-        fetch_idx(folder / known.title / "raw", mirrors or source.mirrors, source.resources)
-        return
-    for path, md5 in known.files[split].items():
-        urls = [f"{address.rstrip('/')}/{Path(path).name}" for address in mirrors or known.addresses]
-        fetch(urls, folder / path, md5=md5)
+        hashes = dict(source.resources)
+        addresses = mirrors or source.mirrors
+        files = {f"{path}.gz": hashes[f"{Path(path).name}.gz"] for path in files if not lies_in(folder, path)}
+    for path, md5 in files.items():
+        fetch([f"{address.rstrip('/')}/{Path(path).name}" for address in addresses], folder / path, md5=md5)
+
+
+def lies_in(folder: Path, path: str) -> Path | None:
+    """Where `path` of a set lies below `folder`, as it is or packed (NAME.gz); None where it does not."""
+    return next((file for file in (folder / path, folder / f"{path}.gz") if file.exists()), None)
 
 
 def _some(n: int, limit: int | None) -> Tensor:
@@ -79,6 +87,11 @@ def _some(n: int, limit: int | None) -> Tensor:
 
 def _mnist_like(paths: list[Path], wanted: Wanted) -> tuple[Tensor, Tensor, Sequence[str]]:
     data, labels = (torch.from_numpy(read_idx(path)) for path in paths)
+    if data.ndim != 3 or labels.shape != data.shape[:1] or not len(data) or labels.max() > 9:
+        raise DamagedError(
+            f"{paths[0]} holds images of shape {tuple(data.shape)} and {paths[1].name} labels of shape "
+            f"{tuple(labels.shape)}, which do not belong together"
+        )
     index = _some(len(data), wanted.limit)
     return data[index, None], labels[index].long(), ()
 
@@ -96,7 +109,7 @@ def _omniglot(paths: list[Path], wanted: Wanted) -> tuple[Tensor, Tensor | None,
         return [name for name in classes if _bare(_alphabet(name)) in map(_bare, parts)]
 
     data, labels, classes = read_images(
-        paths[0], channels=1, split=wanted.split, limit=wanted.limit, choose=choose if wanted.part else None
+        paths[0], channels=1, limit=wanted.limit, choose=choose if wanted.part else None
     )
     numbers = None if labels is None else torch.from_numpy(labels)
     return torch.from_numpy(255 - data), numbers, [name.replace("/", "_") for name in classes]
@@ -112,13 +125,17 @@ def _bare(name: str) -> str:
 
 def _cifar10(paths: list[Path], wanted: Wanted) -> tuple[Tensor, Tensor | None, Sequence[str]]:
     if paths[0].suffix == ".zip":  # the JPEG copy
-        data, numbers, classes = read_images(paths[0], channels=3, split=wanted.split, limit=wanted.limit)
+        data, numbers, classes = read_images(paths[0], channels=3, limit=wanted.limit)
+        if tuple(classes) != _CIFAR10_CLASSES:
+            raise DamagedError(
+                f"{paths[0]} holds the classes {', '.join(classes) or 'of no name'} and not CIFAR-10's"
+            )
         return torch.from_numpy(data), None if numbers is None else torch.from_numpy(numbers), classes
     batches = ["test_batch"] if wanted.split == "test" else [f"data_batch_{i}" for i in range(1, 6)]
     members = read_tar(paths[0], [f"cifar-10-batches-bin/{batch}.bin" for batch in batches])
     raw = np.frombuffer(b"".join(members.values()), np.uint8)
     if not len(raw) or len(raw) % 3073 or raw[::3073].max() > 9:
-        raise ValueError(f"{paths[0]} is not the binary version of CIFAR-10; delete it and load again")
+        raise DamagedError(f"{paths[0]} is not the binary version of CIFAR-10")
     records = torch.from_numpy(raw.reshape(-1, 3073).copy())
     records = records[_some(len(records), wanted.limit)]
     return records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0].long(), ()
@@ -137,9 +154,8 @@ def _flowers102(paths: list[Path], wanted: Wanted) -> tuple[Tensor, Tensor, Sequ
         )
         labels = torch.from_numpy(loadmat(labels_file)["labels"].ravel().astype(np.int64))[ids - 1] - 1
     except Exception as error:  # a damaged file makes scipy raise all kinds of errors
-        raise ValueError(
-            f"{labels_file} and {parts_file.name} cannot be read as Flowers-102's ({error}); "
-            "delete them and load again"
+        raise DamagedError(
+            f"{labels_file} and {parts_file.name} cannot be read as Flowers-102's ({in_words(error)})"
         ) from error
     index = _some(len(ids), wanted.limit)
     members = read_tar(archive, [f"jpg/image_{number:05d}.jpg" for number in ids[index].tolist()])
@@ -148,7 +164,7 @@ def _flowers102(paths: list[Path], wanted: Wanted) -> tuple[Tensor, Tensor, Sequ
 
 
 def _idx_files(title: str) -> dict[str, dict[str, str]]:
-    """The four files of an MNIST-like set, unpacked; torchvision has the hashes of the packed ones."""
+    """The four files of an MNIST-like set; torchvision has the hashes of the packed ones, which are fetched."""
     kinds = ("images-idx3-ubyte", "labels-idx1-ubyte")
     return {
         split: {f"{title}/raw/{prefix}-{kind}": "" for kind in kinds}

@@ -6,17 +6,18 @@ get its name. Nothing that reads data ever opens a part.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import http.client
 import os
-import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from ..errors import real_number
+from ..inputs import home_path
 
 TIMEOUT = 20.0  # seconds without a single byte
 TRIES = 4  # at one address, and only while each brings the file further
@@ -44,44 +45,20 @@ def fetch(
         raise ValueError(
             "fetch was given no hash; md5= or sha256= is needed, to know the right file when it comes"
         )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = home_path(path)
+    wait = TIMEOUT if timeout is None else real_number("timeout", timeout, above=0)
     reasons: list[str] = []
     with _one_process(path.parent):
         if path.exists():  # it was here, or another process has just fetched it
             return path
         for url in [urls] if isinstance(urls, str) else urls:
-            reason = _fetch_from(url, path, md5, sha256, TIMEOUT if timeout is None else timeout)
+            reason = _fetch_from(url, path, md5, sha256, wait)
             if reason is None:
                 return path
             reasons.append(f"{urlsplit(url).netloc} {reason}")
     raise DownloadError(
         f"{path.name} could not be downloaded: {'; '.join(reasons) or 'no address was given'}"
     )
-
-
-def fetch_idx(
-    folder: str | os.PathLike[str],
-    mirrors: Sequence[str],
-    resources: Sequence[tuple[str, str]],
-    *,
-    timeout: float | None = None,
-) -> None:
-    """Fetch and unpack MNIST-like files: `resources` are (name.gz, MD5), looked for under each of `mirrors`.
-
-    What is already unpacked in `folder` is left alone. Raises DownloadError.
-    """
-    folder = Path(folder)
-    for name, md5 in resources:
-        target = folder / name.removesuffix(".gz")
-        if target.exists():
-            continue
-        urls = [f"{mirror.rstrip('/')}/{name}" for mirror in mirrors]
-        packed = fetch(urls, folder / name, md5=md5, timeout=timeout)
-        beside = folder / f"{target.name}.{os.getpid()}.part"
-        with gzip.open(packed) as source, open(beside, "wb") as unpacked:
-            shutil.copyfileobj(source, unpacked)
-        os.replace(beside, target)
 
 
 def _fetch_from(url: str, path: Path, md5: str | None, sha256: str | None, timeout: float) -> str | None:
@@ -125,12 +102,12 @@ def _receive(url: str, part: Path, timeout: float) -> None:
     with answer:
         if answer.status != 206 or not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             start = 0
-        with open(part, "ab" if start else "wb") as file:
+        with _our_disk(part), open(part, "ab" if start else "wb"):
+            pass
+        with open(part, "ab") as file:
             while chunk := answer.read1(1 << 16):
-                try:
+                with _our_disk(part):
                     file.write(chunk)
-                except OSError as error:  # our disk, not their server
-                    raise DownloadError(f"{part} could not be written ({error.strerror})") from error
         length = answer.headers.get("Content-Length")
     if length is not None and _size(part) - start < int(length):
         raise http.client.HTTPException(f"broke off after {_size(part)} of {start + int(length)} bytes")
@@ -167,11 +144,24 @@ def _size(path: Path) -> int:
 
 
 @contextmanager
+def _our_disk(path: Path) -> Iterator[None]:
+    """Inside, an OSError is the disk's and no server's: a DownloadError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise DownloadError(f"{path} cannot be written ({error.strerror or error})") from error
+
+
+@contextmanager
 def _one_process(folder: Path) -> Iterator[None]:
     """Wait until no other process fetches into `folder`: two notebooks may want the same file at once.
 
     Where there are no such locks (Windows, some network drives) we go on without; the hash guards the file.
+    DownloadError where the folder cannot be made or written.
     """
+    with _our_disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".lock").touch()
     with open(folder / ".lock", "w") as lock:
         with suppress(ImportError, OSError):
             import fcntl

@@ -7,35 +7,22 @@ one random permutation; `Sampler` can save the place it has reached and go on fr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..budget import current_budget
-from ..device import default_device
-from ..errors import unknown_name
-from . import glyphs
-from .datasets import DATASETS, SPLITS, Wanted, fetch_set
-from .download import DownloadError
-from .pixels import (
-    resize,
-    to_channels,
-    to_float,  # part of this module's face
-)
-from .reading import read_images
+from ..device import pick_device
+from ..errors import check_kind, shown
+from ..inputs import Floats, image_batch
+from .pixels import to_float
 from .sampling import Sampler
-
-DRAWN = 10_000  # how many glyphs `load` draws unless it is given a limit
-SMOKE_DRAWN = 2000  # and in place of a named set
 
 
 @dataclass(frozen=True)
 class Images:
-    """Images on one device: `data` uint8 (N, C, H, W), `labels` int64 (N,) or None, `class_names`, `name`.
+    """Images on one device: `data` uint8 (N, C, H, W), `labels` whole numbers (N,) or None, `class_names`, `name`.
 
     `source` says where they came from, in words. C is 1 or 3 and H = W.
     """
@@ -47,20 +34,28 @@ class Images:
     source: str = "a tensor"
 
     def __post_init__(self) -> None:
+        check_kind("data", self.data, Tensor, "a tensor, uint8 (N, 1 or 3, size, size),")
         shape = tuple(self.data.shape)
         if (
             self.data.dtype != torch.uint8
             or len(shape) != 4
             or shape[1] not in (1, 3)
             or shape[2] != shape[3]
+            or not shape[2]
         ):
             raise ValueError(
                 f"images are {self.data.dtype} of shape {shape}; uint8 (N, 1 or 3, size, size) is right"
+                + _how_to_get_there(self.data)
             )
-        if self.labels is not None and len(self.labels) != len(self.data):
+        if self.labels is None:
+            return
+        check_kind("labels", self.labels, Tensor, "a tensor (N,) of whole numbers, or None,")
+        if len(self.labels.shape) != 1 or len(self.labels) != len(self.data):
             raise ValueError(
-                f"there are {len(self.labels)} labels for {len(self.data)} images; one each is right"
+                f"labels have shape {tuple(self.labels.shape)} for {len(self.data)} images; one each is right"
             )
+        if self.labels.is_floating_point() or self.labels.is_complex() or self.labels.dtype == torch.bool:
+            raise ValueError(f"labels are {self.labels.dtype}; whole numbers are right")
 
     def __len__(self) -> int:
         return len(self.data)
@@ -76,13 +71,21 @@ class Images:
 
     def to(self, device: torch.device | str) -> Images:
         """The same images on another device."""
+        device = pick_device(device)
         return replace(
             self, data=self.data.to(device), labels=None if self.labels is None else self.labels.to(device)
         )
 
     def subset(self, indices: Tensor | Sequence[int]) -> Images:
-        """The images at `indices`, in that order."""
-        index = torch.as_tensor(indices, device=self.device)
+        """The images at `indices`, in that order; or, of truth values (N,), those where it is true."""
+        index = self._index(indices)
+        n = len(self)
+        if index.dtype == torch.bool and len(index) != n:
+            raise ValueError(f"there are {len(index)} truth values for {n} images; one each is right")
+        if index.dtype != torch.bool and len(index) and not -n <= int(index.min()) <= int(index.max()) < n:
+            raise ValueError(
+                f"indices run from {int(index.min())} to {int(index.max())}; of {n} images 0 to {n - 1} is right"
+            )
         return replace(
             self, data=self.data[index], labels=None if self.labels is None else self.labels[index]
         )
@@ -92,11 +95,27 @@ class Images:
 
         With `mirror`, indices run to 2N: index N + i is image i flipped left to right.
         """
-        index = torch.as_tensor(indices, device=self.device)
-        if not mirror:
-            return to_float(self.data[index])
-        batch = to_float(self.data[index % len(self)])
+        index = self._index(indices)
+        try:  # of a GPU nothing is read back to look at the indices first
+            if not mirror:
+                return to_float(self.data[index])
+            batch = to_float(self.data[index % len(self)])
+        except (IndexError, ZeroDivisionError, RuntimeError) as error:
+            right = f"0 to {len(self) * (1 + mirror) - 1}" if len(self) else "none"
+            raise ValueError(f"an index is none of {len(self)} images; {right} is right") from error
         return torch.where((index >= len(self))[:, None, None, None], batch.flip(3), batch)
+
+    def _index(self, indices: Tensor | Sequence[int]) -> Tensor:
+        """Indices (B,) as a tensor on our device; ValueError for what is none."""
+        try:
+            index = torch.as_tensor(indices, device=self.device)
+        except Exception as error:  # whatever torch says of what it cannot take
+            raise ValueError(f"indices are {shown(indices)}; whole numbers (B,) are right") from error
+        if index.ndim == 1 and not len(index):
+            return index.long()
+        if index.ndim != 1 or index.is_floating_point() or index.is_complex():
+            raise ValueError(f"indices are {shown(indices)}; whole numbers (B,) are right")
+        return index if index.dtype == torch.bool else index.long()  # uint8 would be taken for a mask
 
     def batches(
         self, batch_size: int, *, seed: int = 0, sampler: Sampler | None = None, mirror: bool = False
@@ -107,128 +126,42 @@ class Images:
             yield self.batch(sampler.next(), mirror=mirror)
 
 
-def load(
-    name: str | os.PathLike[str],
-    *,
-    size: int | None = None,
-    channels: int | None = None,
-    device: torch.device | str | None = None,
-    split: str = "train",
-    root: str | os.PathLike[str] | None = None,
-    download: bool = True,
-    limit: int | None = None,
-    mirrors: Sequence[str] | None = None,
-) -> Images:
-    """Images by name, or from a folder or zip of your own.
+def _how_to_get_there(data: Tensor) -> str:
+    """How a tensor of images becomes what `Images` takes, to be added to a sentence; nothing where it is not clear."""
+    if data.dtype == torch.uint8 and data.ndim == 3 and data.shape[1] == data.shape[2]:
+        return ": data[:, None] of grey ones"
+    if (
+        data.dtype == torch.uint8
+        and data.ndim == 4
+        and data.shape[3] in (1, 3)
+        and data.shape[1] not in (1, 3)
+    ):
+        return ": data.permute(0, 3, 1, 2) of these"
+    if not data.is_floating_point() or not data.numel() or not torch.isfinite(data).all():
+        return ""
+    low, high = (float(x) for x in data.detach().aminmax())
+    convert = {
+        -1.001 <= low < 0 and high <= 1.001: "to_uint8(data)",
+        low >= 0 and 1.001 < high <= 255: "data.round().byte()",
+        low >= 0 and high <= 1.001: "(255 * data).round().byte()",
+    }.get(True)
+    return f"; these run from {low:g} to {high:g}" + (f": {convert}" if convert else "")
 
-    name: "mnist", "fashion-mnist", "kmnist", "omniglot", "cifar10" or "flowers102" (see below); "glyphs" or
-        "glyphs:DOMAIN" for drawn images (`glyphs.draw`), 10 000 of them unless `limit` says otherwise; or the
-        path of a folder or zip of image files: a class per subfolder, or flat; the middle square of each;
-        mixed sizes need `size` (`reading.read_images`).
-    size: pixels to resize to, antialiased; as they are by default. channels: 1 (grey) or 3 (colour).
-    device: the GPU if there is one. limit: a fixed random choice of that many images.
-    split: "train" or "test". A folder or zip that holds `train` and `test` folders is split by it too.
-    root: where named sets live, as torchvision lays them out (root/MNIST/raw). By default the folder in the
-        environment variable TGAN_DATA, into which nothing is downloaded; without it TGAN_CACHE or
-        ~/.cache/tgan_lib, where they are downloaded once, from `mirrors` or their own addresses.
 
-    omniglot: 105x105, inverted, so that ink is white on black as in MNIST; 20 drawings of each character, and a
-        character is a class. "omniglot:Latin,Greek" takes some alphabets. "train" is the published background
-        set (`omniglot-small.zip`, six alphabets, is taken in its place), "test" the evaluation set, of other
-        alphabets. Contrast is left alone: at 28 pixels strokes are nearly as bright as MNIST's and thinner (the
-        mean pixel is 0.08 of white against 0.13).
-    cifar10: 32x32 colour, from the binary version, or from a JPEG copy (`cifar10-jpeg-train.zip`, -test);
-        `source` says so then, because distances on it are not comparable with published ones.
-    flowers102: photographs, cropped to the middle square; needs `size`. "train" is the published training and
-        validation parts, 20 of each class.
+def check_images(images: object, what: str = "images", least: int = 1) -> Images:
+    """`images` as they are, made sure of: `Images`, at least `least` of them. What every call that takes them asks.
 
-    Under the smoke budget drawn glyphs stand in for every named set, unless `root` says where it is, so that a
-    smoke run is quick and the same everywhere; one printed sentence says so. Raises ValueError,
-    FileNotFoundError or RuntimeError with one plain sentence.
+    TypeError for a tensor, an array, a path or another library's data set, which says how to make them `Images`.
     """
-    if split not in SPLITS:
-        raise unknown_name("split", split, SPLITS)
-    if channels not in (None, 1, 3):
-        raise ValueError(f"channels is {channels}; 1 (grey) or 3 (colour) is right")
-    if size is not None and size < 1:
-        raise ValueError(f"size is {size}; a number of pixels of at least 1 is right")
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit is {limit}; at least one image must be left")
-    key, _, part = str(name).partition(":")
-    key = key.lower()
-    if key == "glyphs":
-        images = _draw(part.lower() or "digits", size or 32, channels or 1, split, limit)
-    elif key in DATASETS:
-        images = _load_named(key, Wanted(split, size, limit, part), root, download, mirrors)
-    elif os.path.exists(name):
-        pixels, numbers, classes = read_images(name, size=size, channels=channels, split=split, limit=limit)
-        labels = None if numbers is None else torch.from_numpy(numbers)
-        path = Path(name).resolve()
-        kind = "the folder" if path.is_dir() else "the zip"
-        images = Images(torch.from_numpy(pixels), labels, tuple(classes), path.stem, f"{kind} {path.name}")
-    elif os.path.basename(name) == str(name) and "." not in str(name):
-        raise unknown_name("data set or folder", name, [*DATASETS, *(f"glyphs:{d}" for d in glyphs.DOMAINS)])
-    else:
-        raise FileNotFoundError(f"there is no {str(name)!r}; the path of a folder or zip of images is right")
-    images = images.to(device or default_device())
-    data = to_channels(images.data, 1) if channels == 1 else images.data  # resize as few channels as we can
-    data = resize(data, size or data.shape[2])
-    return replace(images, data=to_channels(data, channels or data.shape[1]))
-
-
-def _draw(domain: str, size: int, channels: int, split: str, limit: int | None) -> Images:
-    n, seed = limit or DRAWN, SPLITS.index(split)
-    data, labels, _ = glyphs.draw(domain, n, size=size, channels=channels, seed=seed)
-    return Images(data, labels, tuple(glyphs.DOMAINS[domain].names), f"glyphs:{domain}", "drawn glyphs")
-
-
-def _load_named(
-    key: str,
-    wanted: Wanted,
-    root: str | os.PathLike[str] | None,
-    download: bool,
-    mirrors: Sequence[str] | None,
-) -> Images:
-    """A named set at its own size (Flowers-102 at the size asked for): from disk, fetched to it, or drawn."""
-    known = DATASETS[key]
-    smoke = current_budget() == "smoke"
-    if wanted.part and key != "omniglot":
+    check_kind(what, images, Images, "an Images, as load(...) or Images(a uint8 tensor) gives one,")
+    assert isinstance(images, Images)
+    if len(images) < least:
         raise ValueError(
-            f"{key}:{wanted.part} asks for a part of {known.title}; only omniglot has parts with names"
+            f"there are {len(images)} {what}; at least {least} of them {'is' if least < 2 else 'are'} needed"
         )
-    if wanted.size is None and key == "flowers102":
-        raise ValueError("flowers102 has photographs of many sizes; pass size=, 64 for example")
-    if smoke and root is None:
-        print(f"This is a smoke run: drawn {known.drawn[0]} stand in for {known.title}.")
-        return _stand_in(key, wanted)
-    own = root or os.environ.get("TGAN_DATA")
-    folder = Path(own or os.environ.get("TGAN_CACHE") or Path.home() / ".cache" / "tgan_lib").expanduser()
-    paths, source = [folder / path for path in known.files[wanted.split]], f"the files of {known.title}"
-    missing = [path for path in paths if not path.exists()]
-    copy, copy_source = known.copies.get(wanted.split, ("", ""))
-    if missing and copy and (folder / copy).exists():
-        paths, source = [folder / copy], copy_source
-    elif missing and smoke:
-        stand_in = f"drawn {known.drawn[0]} stand in for it"
-        print(f"{known.title} is not here and a smoke run downloads nothing: {stand_in}.")
-        return _stand_in(key, wanted)
-    elif missing:
-        go_on = "set TGAN_DATA to a folder that has it, or use load('glyphs'), which draws its images"
-        if not download or (root is None and own):
-            raise FileNotFoundError(f"{known.title} is not in {folder} (no {missing[0]}); {go_on}")
-        print(f"{known.title} is not here yet; it is being downloaded, once.")
-        try:
-            fetch_set(known, folder, wanted.split, mirrors)
-        except DownloadError as error:
-            raise DownloadError(f"{error}; to go on without the network, {go_on}") from error
-    data, labels, classes = known.read(paths, wanted)
-    name = f"{key}:{wanted.part}" if wanted.part else key
-    return Images(data, labels, tuple(classes) or known.classes, name, source)
+    return images
 
 
-def _stand_in(key: str, wanted: Wanted) -> Images:
-    """Drawn images for a smoke run: of the set's own size, or as asked for where that would be large."""
-    domain, channels, size = DATASETS[key].drawn
-    size = size or min(max(wanted.size or 32, 16), 256)
-    images = _draw(domain, size, channels, wanted.split, wanted.limit or SMOKE_DRAWN)
-    return replace(images, name=f"{images.name} in place of {key}")
+def tensor_of(images: Images | Tensor, what: str = "images", *, floats: Floats = "strict") -> Tensor:
+    """The pixels of `Images`, or a tensor of images: (N, C, H, W), made sure of as in `inputs.image_batch`."""
+    return image_batch(images.data if isinstance(images, Images) else images, what, floats=floats)

@@ -6,6 +6,7 @@ it decodes) straight into one uint8 array.
 
 from __future__ import annotations
 
+import gzip
 import math
 import os
 import struct
@@ -14,16 +15,24 @@ import zipfile
 import zlib
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from .parts import pick_part
+
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 MAX_PIXELS = 64_000_000  # of one image: a small file can be made to unfold to gigabytes
 MAX_FILE_BYTES = 2**28  # of one file in a zip
 MAX_ARRAY_BYTES = 2**35
+ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")  # Pillow's modes with transparency; LAB has none
+
+
+class DamagedError(ValueError):
+    """A file that is not what its name says: broken off, a web page, another format."""
 
 
 def read_images(
@@ -31,44 +40,41 @@ def read_images(
     *,
     size: int | None = None,
     channels: int | None = None,
-    split: str = "train",
+    split: str | None = None,
     limit: int | None = None,
     choose: Callable[[list[str]], Collection[str]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Every image in a folder or zip: uint8 (N, C, size, size), labels int64 (N,) or None, and class names.
 
     A class is a folder, named by its path below the folder that holds all images; images that share one
-    folder have no labels. Where the top level holds both `train` and `test`, `split` picks one. Hidden files
-    and __MACOSX are passed over. Images are turned as their camera says, laid on white where they are
-    transparent, cropped to the middle square, and resized (bicubic, antialiased) when `size` is given;
-    without it they must be of one size. `channels` None goes by the first image. `limit` takes that many at
-    random, always the same. `choose` picks among the class names; the other classes are not decoded. Raises
+    folder have no labels. `split` picks a part (see `parts.pick_part`); None takes what there is as one. Links
+    are followed. Hidden files and __MACOSX are passed over. Images are turned as their camera says, laid on white
+    where they are transparent, cropped to the middle square, and resized (bicubic, antialiased) when `size` is
+    given; without it they must be of one size. `channels` None goes by the first image. `limit` takes that many
+    at random, always the same. `choose` picks among the class names; the other classes are not decoded. Raises
     ValueError, naming the file where it is a file's fault.
     """
     path = Path(path)
     archive = None if path.is_dir() else _open_zip(path)
     try:
-        names = sorted(_in_folder(path) if archive is None else _in_zip(archive))
+        where = _in_folder(path) if archive is None else _in_zip(archive)
+        names = sorted(where)
         if not names:
             raise ValueError(
                 f"{path} holds no images; files ending in {', '.join(sorted(SUFFIXES))} are read"
             )
-        classes_of, names = _classes(names, split)
+        classes_of, classes = pick_part(names, split, path)
         if choose is not None:
-            chosen = set(choose(sorted(set(classes_of.values()))))
-            names = [name for name in names if classes_of[name] in chosen]
-            classes_of = {name: classes_of[name] for name in names}
+            classes = sorted(choose(classes))
+            classes_of = {name: c for name, c in classes_of.items() if c in classes}
+        names = list(classes_of)
         if limit is not None and limit < len(names):
             keep = np.sort(np.random.default_rng(0).choice(len(names), limit, replace=False))
             names = [names[i] for i in keep]
-        open_one: Callable[[str], BytesIO | Path] = (
-            (lambda name: path / name) if archive is None else (lambda name: _member(archive, name))
-        )
-        images = decode(names, open_one, str(path), size, channels)
+        images = decode(names, lambda name: where[name](), str(path), size, channels)
     finally:
         if archive is not None:
             archive.close()
-    classes = sorted(set(classes_of.values()))
     if len(classes) < 2:
         return images, None, []
     number = {name: i for i, name in enumerate(classes)}
@@ -76,19 +82,23 @@ def read_images(
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
-    """A uint8 array from a file in MNIST's format: 0, 0, 8, the number of axes, their lengths, the bytes."""
-    raw = Path(path).read_bytes()
+    """A uint8 array from a file in MNIST's format, packed if its name ends in .gz.
+
+    The format: 0, 0, 8, the number of axes, their lengths, the bytes.
+    """
+    path = Path(path)
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            raw = file.read()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DamagedError(f"{path} cannot be read ({in_words(error)})") from error
     axes = raw[3] if raw[:3] == b"\0\0\x08" and len(raw) > 3 else 0
     if not axes or len(raw) < 4 + 4 * axes:
-        raise ValueError(
-            f"{path} is not a file of MNIST's format (bytes in the IDX layout); delete it and load again"
-        )
+        raise DamagedError(f"{path} is not a file of MNIST's format (bytes in the IDX layout)")
     shape = struct.unpack_from(f">{axes}I", raw, 4)
     right = 4 + 4 * axes + math.prod(shape)
     if len(raw) != right:
-        raise ValueError(
-            f"{path} has {len(raw)} bytes where its header asks for {right}; delete it and load again"
-        )
+        raise DamagedError(f"{path} has {len(raw)} bytes where its header asks for {right}")
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape).copy()
 
 
@@ -112,10 +122,16 @@ def read_tar(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, by
                 if not missing:
                     break
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as a tar.gz ({error}); delete it and load again") from error
+        raise DamagedError(f"{path} cannot be read as a tar.gz ({in_words(error)})") from error
     if missing:
-        raise ValueError(f"{path} holds no {min(missing)}; delete it and load again")
+        raise DamagedError(f"{path} holds no {min(missing)}")
     return {name: found[name] for name in names}
+
+
+def in_words(error: BaseException) -> str:
+    """What an error says, on one line and without the path, which the sentence around it names."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(said.split()) or type(error).__name__
 
 
 def _wanted(name: str) -> bool:
@@ -124,45 +140,54 @@ def _wanted(name: str) -> bool:
     return not hidden and PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
-def _in_folder(root: Path) -> list[str]:
-    found = (
-        Path(top, file).relative_to(root).as_posix() for top, _, files in os.walk(root) for file in files
-    )
-    return [name for name in found if _wanted(name)]
+def _in_folder(root: Path) -> dict[str, Callable[[], BytesIO | Path]]:
+    """Every image below `root`, by its name with / between folders; links are followed, but not round in circles."""
+    found: dict[str, Callable[[], BytesIO | Path]] = {}
+
+    def look(folder: Path, above: frozenset[str]) -> None:
+        real = os.path.realpath(folder)
+        if real in above:
+            return
+        for entry in os.scandir(folder):
+            path = Path(entry.path)
+            name = path.relative_to(root).as_posix()
+            if entry.is_dir() and not entry.name.startswith("."):
+                look(path, above | {real})
+            elif _wanted(name):
+                found[name] = partial(Path, path)
+
+    try:
+        look(root, frozenset())
+    except OSError as error:
+        raise ValueError(
+            f"{error.filename or root} cannot be read ({in_words(error)}); a folder that you may read is right"
+        ) from error
+    return found
 
 
-def _in_zip(archive: zipfile.ZipFile) -> list[str]:
-    return [info.filename for info in archive.infolist() if not info.is_dir() and _wanted(info.filename)]
+def _in_zip(archive: zipfile.ZipFile) -> dict[str, Callable[[], BytesIO | Path]]:
+    """Every image in the archive. Some programs on Windows write \\ for /; of one name the last entry counts."""
+    found: dict[str, Callable[[], BytesIO | Path]] = {}
+    for info in archive.infolist():
+        name = info.filename.replace("\\", "/")
+        if not info.is_dir() and _wanted(name):
+            found[name] = partial(_member, archive, info)
+    return found
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise ValueError(
-            f"{path} cannot be read as a zip ({error}); a folder or zip of images is right"
+    except Exception as error:  # damaged headers make zipfile raise all kinds of errors
+        raise DamagedError(
+            f"{path} cannot be read as a zip ({in_words(error)}); a folder or zip of images is right"
         ) from error
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> BytesIO:
-    if archive.getinfo(name).file_size > MAX_FILE_BYTES:
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BytesIO:
+    if info.file_size > MAX_FILE_BYTES:
         raise ValueError(f"it unpacks to more than {MAX_FILE_BYTES >> 20} MB")
-    return BytesIO(archive.read(name))
-
-
-def _classes(names: list[str], split: str) -> tuple[dict[str, str], list[str]]:
-    """The class of every name (its folder below the common one), and the names that belong to the split."""
-    folders = {name: PurePosixPath(name).parent.parts for name in names}
-    shared = 0
-    for level in zip(*folders.values(), strict=False):  # how many folders all names have in common
-        if len(set(level)) > 1:
-            break
-        shared += 1
-    below = {name: parts[shared:] for name, parts in folders.items()}
-    if {"train", "test"} <= {parts[0] for parts in below.values() if parts}:
-        names = [name for name in names if below[name][:1] == (split,)]
-        below = {name: below[name][1:] for name in names}
-    return {name: "/".join(parts) or "." for name, parts in below.items()}, names
+    return BytesIO(archive.read(info))
 
 
 def decode(
@@ -177,10 +202,8 @@ def decode(
     def picture(name: str, channels: int | None) -> np.ndarray:
         try:
             return _pixels(open_one(name), size, channels)
-        except (
-            Exception
-        ) as error:  # Pillow raises all kinds of errors on broken files, SyntaxError among them
-            raise ValueError(f"{name} in {where} cannot be read as an image: {error}") from error
+        except Exception as error:  # Pillow raises all kinds on broken files, SyntaxError among them
+            raise DamagedError(f"{name} in {where} cannot be read as an image: {in_words(error)}") from error
 
     first = picture(names[0], channels)
     if len(names) * first.size > MAX_ARRAY_BYTES:
@@ -226,11 +249,15 @@ def _pixels(file: BytesIO | Path, size: int | None, channels: int | None) -> np.
         if image.mode in ("I", "F") or image.mode.startswith("I;"):
             raise ValueError(f"its pixels are of Pillow's mode {image.mode}; 8 bits a channel are right")
         image = ImageOps.exif_transpose(image)
-        if "A" in image.mode or "transparency" in image.info:
+        grey, paletted = image.mode in ("1", "L", "LA", "La"), image.mode in ("P", "PA")
+        if image.mode in ALPHA or "transparency" in image.info:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        if channels is None and paletted:  # a palette may hold greys alone
+            colours = np.asarray(image.convert("RGB"))
+            grey = bool((colours == colours[..., :1]).all())
         if channels is None:
-            channels = 1 if image.mode in ("1", "L", "LA") else 3
+            channels = 1 if grey else 3
         image = image.convert("L" if channels == 1 else "RGB")
         width, height = image.size
         side = min(width, height)

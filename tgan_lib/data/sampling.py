@@ -7,6 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..device import pick_device
+from ..errors import seed_number, shown, whole_number
+from ..inputs import MOST_IMAGES
+
 
 class Sampler:
     """Endless random batches of indices below `n`; an epoch is a permutation, its last partial batch dropped.
@@ -19,11 +23,10 @@ class Sampler:
     def __init__(
         self, n: int, batch_size: int, seed: int = 0, device: torch.device | str | None = None
     ) -> None:
-        if n < 1 or batch_size < 1:
-            raise ValueError(f"n is {n} and batch_size {batch_size}; both must be at least 1")
-        self.n, self.batch_size = n, batch_size
-        self.device = torch.device(device or "cpu")
-        self._rng = torch.Generator().manual_seed(seed)
+        self.n = whole_number("n", n)
+        self.batch_size = whole_number("batch_size", batch_size, 1, MOST_IMAGES)
+        self.device = pick_device("cpu" if device is None else device)
+        self._rng = torch.Generator().manual_seed(seed_number(seed))
         self._start_epoch()
 
     def _start_epoch(self) -> None:
@@ -53,6 +56,9 @@ class Sampler:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`; ValueError when it was saved for another number of images or batch size."""
+        wanted = {"n", "batch_size", "generator", "position"}
+        if not isinstance(state, dict) or not wanted <= state.keys():
+            raise ValueError(f"state is {shown(state)}; what state_dict() of a Sampler gives is right")
         for field in ("n", "batch_size"):
             if state[field] != getattr(self, field):
                 ours = getattr(self, field)

@@ -7,13 +7,11 @@ from generators on the CPU: a seed picks the same images on every device.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from .images import Images
+from ..errors import real_number, seed_number, whole_number
+from .images import Images, check_images
 
 
 def few_shot(images: Images, n: int | None = None, *, per_class: int | None = None, seed: int = 0) -> Images:
@@ -29,16 +27,17 @@ def few_shot(images: Images, n: int | None = None, *, per_class: int | None = No
     if per_class is not None:
         if images.labels is None:
             raise ValueError("per_class needs labels and these images have none; pass n instead")
+        per_class = whole_number("per_class", per_class)
         numbers, counts = images.labels.cpu().unique(return_counts=True)
         least, rarest = int(counts.min()), int(numbers[counts.argmin()])
-        if not 1 <= per_class <= least:
+        if per_class > least:
             name = images.class_names[rarest] if 0 <= rarest < len(images.class_names) else rarest
             raise ValueError(
                 f"per_class is {per_class} and class {name!r} has {least} images; 1 to {least} is right"
             )
         return images.subset(order[turn < per_class])
-    assert n is not None
-    if not 1 <= n <= len(images):
+    n = whole_number("n", n)
+    if n > len(images):
         raise ValueError(f"n is {n} and there are {len(images)} images; 1 to {len(images)} is right")
     return images.subset(order[:n])
 
@@ -50,6 +49,7 @@ def split(images: Images, share: float, seed: int = 0) -> tuple[Images, Images]:
     order. Raises ValueError where a part would be empty.
     """
     order, turn = _by_turns(images, seed)
+    share = real_number("share", share)
     first = int(share * len(images) + 0.5) if 0 < share < 1 else 0
     if not 0 < first < len(images):
         raise ValueError(
@@ -75,9 +75,8 @@ def _labels(images: Images) -> Tensor:
 
 def _by_turns(images: Images, seed: int) -> tuple[Tensor, Tensor]:
     """All indices, in an order in which classes take turns; and the turn, 0, 1, ..., each one comes in."""
-    if not len(images):
-        raise ValueError("there are no images to choose from; at least one is needed")
-    rng = torch.Generator().manual_seed(seed)
+    check_images(images)
+    rng = torch.Generator().manual_seed(seed_number(seed))
     shuffled = torch.randperm(len(images), generator=rng)
     labels = _labels(images)[shuffled]
     counts = labels.bincount()

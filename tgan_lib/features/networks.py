@@ -10,6 +10,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from ..errors import check_kind, whole_number
+
 
 class FeatureNet(nn.Module):
     """A classifier whose last hidden layer is used: images in [-1, 1] -> `body` -> features -> `head` -> logits.
@@ -31,6 +33,7 @@ class FeatureNet(nn.Module):
 
         Other sizes are resized to ours; grey is repeated into colours, colours are averaged to grey.
         """
+        check_kind("images", images, Tensor, "a tensor (N, 1 or 3, H, W)")
         if images.ndim != 4 or images.shape[1] not in (1, 3, self.channels):
             raise ValueError(f"images have shape {tuple(images.shape)}; (N, 1 or 3, H, W) is right")
         if images.shape[1] != self.channels:
@@ -75,6 +78,9 @@ class SmallNet(FeatureNet):
         n_classes: int = 10,
         width: int = 16,
     ) -> None:
+        for name, number in {"channels": channels, "n_classes": n_classes, "width": width}.items():
+            whole_number(name, number)
+        size, n_features = whole_number("size", size, 1, 4096), whole_number("n_features", n_features)
         sides = [size]
         while sides[-1] > 8:
             sides.append((sides[-1] + 1) // 2)  # as a convolution of stride 2 does

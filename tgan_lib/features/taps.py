@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..errors import unknown_name
+from ..errors import check_kind, unknown_name
 
 
 @contextmanager
@@ -19,9 +19,12 @@ def taps(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]
     gradients, and are copies, so that an in-place activation behind a layer does not change them. A layer that
     is used twice in a pass leaves its last output. The hooks are gone when the block ends, however it ends.
     """
+    check_kind("module", module, nn.Module, "a torch module")
+    if isinstance(names, str):
+        raise ValueError(f"names is {names!r}; a list of names is right, [{names!r}] for one")
     known = dict(module.named_modules())
     for name in names:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise unknown_name(f"layer of {type(module).__name__}", name, filter(None, known))
     found: dict[str, Tensor] = {}
 
@@ -46,7 +49,7 @@ def taps(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]
 def tapped(module: nn.Module, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
     """The outputs of the layers `names` as `images` (any input of `module`) pass: name -> tensor, in that order.
 
-    The module runs as it is, in train or eval mode (see `networks.evaluating`), and gradients flow unless they are off.
+    The module runs as it is, in train or eval mode (see `device.evaluating`), and gradients flow unless they are off.
     """
     with taps(module, names) as found:
         module(images)

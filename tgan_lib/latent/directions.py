@@ -18,9 +18,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from ..data.images import Images, tensor_of
 from ..device import evaluating
+from ..errors import check_kind, check_tensor, real_number, seed_number, shown, whole_number
 from ..features.taps import taps
 from ..gan import GAN
+from ..inputs import MOST_IMAGES, as_floats
+from ..transfer.adapters import Miner
 
 
 def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
@@ -28,8 +32,19 @@ def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     latent_dim) for `t` of shape (T,). Halfway, its points are shorter than samples of N(0, I) are: see
     `slerp`."""
     same_shape(a, b)
-    t = torch.as_tensor(t, dtype=a.dtype, device=a.device).unsqueeze(-1)
+    t = _steps(t, a)
     return (1 - t) * a + t * b
+
+
+def _steps(t: float | Tensor, a: Tensor) -> Tensor:
+    """`t` as a column in the type of `a`: (1,), or (T, 1) for (T,). ValueError unless it is finite."""
+    if not isinstance(t, Tensor):
+        t = torch.tensor(real_number("t", t))
+    if t.ndim > 1 or t.is_complex() or t.dtype == torch.bool or not torch.isfinite(t).all():
+        raise ValueError(
+            f"t has shape {tuple(t.shape)}; a number or finite numbers (T,), from 0 to 1, are right"
+        )
+    return t.to(a).unsqueeze(-1)
 
 
 def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
@@ -44,12 +59,14 @@ def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     angle = torch.arccos(torch.clamp(a @ b / lengths, -1, 1))
     if lengths < 1e-12 or torch.sin(angle) < 1e-4:
         return lerp(a, b, t)
-    t = torch.as_tensor(t, dtype=a.dtype, device=a.device).unsqueeze(-1)
+    t = _steps(t, a)
     return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
 
 
 def same_shape(a: Tensor, b: Tensor) -> None:
-    """ValueError unless both ends are single latents of one size."""
+    """ValueError unless both ends are single latents of one size, finite floats."""
+    for name, end in (("a", a), ("b", b)):
+        check_tensor(name, end, finite=True)
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(
             f"the ends have shapes {tuple(a.shape)} and {tuple(b.shape)}; both should be (latent_dim,)"
@@ -62,37 +79,72 @@ def truncate(z: Tensor, amount: float, centre: Tensor | None = None) -> Tensor:
     A smaller amount trades variety for typical samples (Karras et al., 2019, section B, do so in StyleGAN's
     w).
     """
-    if not amount >= 0:
-        raise ValueError(f"truncation is {amount}; it should be 0 or more, and 1 leaves latents as they are")
+    amount = real_number("truncation", amount, 0)
+    check_tensor("z", z, ("N", "latent_dim"))
+    if centre is not None:
+        check_tensor("centre", centre)
+        if centre.shape not in ((z.shape[1],), (1, z.shape[1]), z.shape):
+            raise ValueError(f"centre has shape {tuple(centre.shape)}; ({z.shape[1]},) is right")
     middle = torch.zeros_like(z[:1]) if centre is None else centre.to(z)
     return middle + amount * (z - middle)
 
 
 def first_linear(generator: nn.Module) -> nn.Linear:
-    """The first linear layer of a generator; ValueError if it has none."""
+    """The linear layer where latents enter a generator, behind a miner if there is one; ValueError without one."""
+    check_kind("generator", generator, nn.Module, "a generator")
+    before = _before(generator)
+    skipped = set() if before is None else set(before.modules())
     for module in generator.modules():
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear) and module not in skipped:
             return module
     raise ValueError(f"{type(generator).__name__} has no linear layer, where its latents would enter")
+
+
+def _before(generator: nn.Module) -> nn.Module | None:
+    """The miner before a generator (`transfer.miner`), the identity and more in (N, latent_dim); None without one."""
+    net = getattr(generator, "net", None)
+    first = net[0] if isinstance(net, nn.Sequential) and len(net) else None
+    return first if isinstance(first, Miner) else None
 
 
 @torch.no_grad()
 def closed_form_directions(generator: nn.Module, k: int = 5) -> Tensor:
     """The `k` directions that the generator's first linear layer stretches most: unit rows (k, latent_dim).
 
-    Leading eigenvectors of W^T W (Shen and Zhou, 2021), largest first. An eigenvector has no sign of its own:
-    ours has its largest entry positive, so that a direction is the same on every machine.
+    Leading eigenvectors of W^T W (Shen and Zhou, 2021, equation 6), largest first. An eigenvector has no sign of its
+    own: ours has its largest entry positive, so that a direction is the same on every machine. The authors' code
+    departs from their equation where we do not: it first scales each unit's weights (a row of W) to length 1, so
+    that every unit counts alike. Behind a miner m, W is that of z -> W m(z) at z = 0, so that a miner that changes
+    nothing changes no direction.
     """
-    weight = first_linear(generator).weight.detach().double().cpu()  # (units, latent_dim)
-    check_count(k, weight.shape[1])
+    weight = first_linear(generator).weight.detach().double().cpu()  # (units, inputs)
+    before = _before(generator)
+    if before is not None:
+        middle = torch.zeros(weight.shape[1]).to(next(before.parameters()))
+        with evaluating(before), torch.enable_grad():
+            slopes = torch.autograd.functional.jacobian(lambda z: before(z[None])[0], middle)
+        weight = weight @ slopes.double().cpu()
+    if not torch.isfinite(weight).all():
+        raise ValueError("the first linear layer's weights hold NaN or infinity; finite ones have directions")
+    k = check_count(k, weight.shape[1])
     vectors = torch.linalg.eigh(weight.T @ weight).eigenvectors.T.flip(0)[:k]  # eigh: smallest first
     return with_sign(vectors).float()
 
 
-def check_count(k: int, latent_dim: int) -> None:
-    """ValueError unless `k` directions can be had in so many dimensions."""
-    if not 1 <= k <= latent_dim:
+def check_count(k: int, latent_dim: int) -> int:
+    """`k`; ValueError unless so many directions can be had in so many dimensions."""
+    if (k := whole_number("k", k)) > latent_dim:
         raise ValueError(f"{k} directions were asked for; this generator has between 1 and {latent_dim}")
+    return k
+
+
+def _check_regression(gan: GAN, n: int, seed: int) -> None:
+    """ValueError unless `n` samples are enough to regress on the GAN's latents, and not too many to hold."""
+    check_kind("gan", gan, GAN, "a GAN")
+    seed_number(seed)
+    least = 2 * gan.config.latent_dim + 1
+    if whole_number("n", n, 1, MOST_IMAGES) < least:
+        raise ValueError(f"n is {n}; a regression on {gan.config.latent_dim} numbers needs at least {least}")
 
 
 def with_sign(vectors: Tensor) -> Tensor:
@@ -112,10 +164,8 @@ def pca_directions(gan: GAN, n: int = 4000, k: int = 5, layer: str | None = None
     layer, where the answer is that of the closed form up to the error of sampling. A layer behind a norm and an
     activation, or deeper, answers otherwise. n outputs of the layer are held in memory at once, as float32.
     """
-    latent_dim = gan.config.latent_dim
-    check_count(k, latent_dim)
-    if n <= 2 * latent_dim:
-        raise ValueError(f"n is {n}; a regression on {latent_dim} numbers needs more than {2 * latent_dim}")
+    _check_regression(gan, n, seed)
+    k = check_count(k, gan.config.latent_dim)
     if layer is None:
         first = first_linear(gan.ema)
         layer = next(name for name, module in gan.ema.named_modules() if module is first)
@@ -127,6 +177,8 @@ def pca_directions(gan: GAN, n: int = 4000, k: int = 5, layer: str | None = None
     y = torch.cat(outputs)
     if k > y.shape[1]:
         raise ValueError(f"{k} directions were asked for; the layer {layer!r} has {y.shape[1]} outputs")
+    if not torch.isfinite(y).all():
+        raise ValueError(f"the layer {layer!r} gives NaN or infinity; finite outputs have directions")
     y -= y.mean(0)
     with torch.random.fork_rng(devices=[y.device] if y.is_cuda else []):  # pca_lowrank draws its own numbers
         torch.manual_seed(seed)
@@ -136,17 +188,17 @@ def pca_directions(gan: GAN, n: int = 4000, k: int = 5, layer: str | None = None
     return with_sign(directions / directions.norm(dim=1, keepdim=True)).float()
 
 
-def attributes(images: Tensor) -> dict[str, Tensor]:
-    """Properties of pictures (N, C, H, W) in [-1, 1], bright strokes on a dark ground: name -> (N,).
+def attributes(images: Images | Tensor) -> dict[str, Tensor]:
+    """Properties of pictures of bright strokes on a dark ground: name -> (N,).
+
+    images: `Images`, or (N, C, H, W), floats in [-1, 1] or uint8.
 
     From the moments of the ink (0 for background, 1 for white). "stroke weight": the mean ink. "slant": the
     shear of the strokes, in pixels across per pixel up, positive when they lean to the right. "width" and
     "height": the standard deviation of the ink across and down, in pixels; the width is taken after the slant
     is undone.
     """
-    if images.ndim != 4:
-        raise ValueError(f"images have shape {tuple(images.shape)}; this measures (N, C, H, W) in [-1, 1]")
-    ink = ((images.float() + 1) / 2).mean(1)  # (N, H, W)
+    ink = ((as_floats(tensor_of(images)) + 1) / 2).mean(1)  # (N, H, W)
     x = torch.arange(ink.shape[2], device=ink.device, dtype=ink.dtype)
     y = -torch.arange(ink.shape[1], device=ink.device, dtype=ink.dtype)[:, None]  # up is positive
     total = ink.sum((1, 2)).clamp_min(1e-6)
@@ -181,11 +233,13 @@ def attribute_directions(
     direction moves its own property and, to first order, leaves the others alone (the rows of the gradients'
     pseudo-inverse); with False it is the gradient itself. `measure` takes images to name -> (n,).
     """
-    latent_dim = gan.config.latent_dim
-    if n <= 2 * latent_dim:
-        raise ValueError(f"n is {n}; a regression on {latent_dim} numbers needs more than {2 * latent_dim}")
+    _check_regression(gan, n, seed)
     z = gan.latents(n, seed)
     measured = measure(gan.sample(z=z))
+    if not isinstance(measured, dict) or not measured:
+        raise ValueError(f"measure gave {shown(measured)}; a dictionary of name -> ({n},) is right")
+    for name, value in measured.items():
+        check_tensor(name, value, (n,), finite=True)
     values = torch.stack(list(measured.values()), 1).double().cpu()  # (n, properties)
     spread = values.std(0)
     if (spread < 1e-9).any():

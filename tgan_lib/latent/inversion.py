@@ -18,14 +18,17 @@ import math
 import torch
 from torch import Tensor
 
+from ..data.images import Images, tensor_of
 from ..device import evaluating
+from ..errors import check_kind, real_number, seed_number, whole_number
 from ..features.networks import FeatureNet
 from ..gan import GAN
+from ..inputs import as_floats
 
 
 def invert(
     gan: GAN,
-    images: Tensor,
+    images: Images | Tensor,
     *,
     restarts: int = 4,
     steps: int = 200,
@@ -37,26 +40,33 @@ def invert(
 ) -> tuple[Tensor, Tensor]:
     """Latents whose pictures come near `images`: z (N, latent_dim) and losses (N,), both on the GAN's device.
 
-    images: (N, C, H, W), floats in [-1, 1] or uint8, of the GAN's size. A loss is the mean squared difference of
-    pixels, plus the weighted distance of features where a network is given (in eval mode, on the GAN's device, as
-    `load_features` gives it); the prior's pull is not in it.
+    images: `Images`, or (N, C, H, W), floats in [-1, 1] or uint8, of the GAN's size. A loss is the mean squared
+    difference of pixels, plus the weighted distance of features where a network is given (in eval mode, on the GAN's
+    device, as `load_features` gives it); the prior's pull is not in it.
 
     Adam with a rate that falls from `lr` to 0 along a cosine, for all images and `restarts` at once: memory grows
     with N x restarts. Each image keeps the start that ended with the smallest loss. A seed's first k starts are
     the same however many there are, so that more of them never end worse (up to the rounding of larger batches).
     The averaged generator is used, in eval mode; no weight, buffer or flag of it changes.
     """
-    config = gan.config
-    if images.ndim != 4 or tuple(images.shape[1:]) != (config.channels, config.size, config.size):
+    check_kind("gan", gan, GAN, "a GAN")
+    if features is not None:
+        check_kind("features", features, FeatureNet, "a FeatureNet or None")
+    config, images = gan.config, tensor_of(images, floats="loose")
+    if tuple(images.shape[1:]) != (config.channels, config.size, config.size):
         raise ValueError(
             f"images have shape {tuple(images.shape)}; this GAN makes (N, {config.channels}, {config.size}, "
             f"{config.size})"
         )
-    if restarts < 1 or steps < 1:
-        raise ValueError(f"restarts is {restarts} and steps {steps}; both must be at least 1")
+    restarts, steps, seed = (
+        whole_number("restarts", restarts),
+        whole_number("steps", steps),
+        seed_number(seed),
+    )
+    lr, prior_weight = real_number("lr", lr, above=0), real_number("prior_weight", prior_weight, 0)
+    feature_weight = real_number("feature_weight", feature_weight, 0)
     n, d = len(images), config.latent_dim
-    x = images.to(gan.device)
-    x = x / 127.5 - 1 if x.dtype == torch.uint8 else x.float()
+    x = as_floats(images.to(gan.device))
     rng = torch.Generator().manual_seed(seed)
     starts = [torch.randn(n, d, generator=rng) for _ in range(restarts)]  # one by one: see "the same" above
     z = torch.stack(starts).to(gan.device).requires_grad_()  # (restarts, N, d)

@@ -15,7 +15,9 @@ squared maximum mean discrepancy under the kernel k(a, b) = (a.b / d + 1)^3 of d
 
 It is 0 on average, and so sometimes negative, when both sets come from one distribution, at every n.
 
-What else a table reports is in `coverage` (precision, recall, density, coverage, modes) and in `overfitting`.
+What else a table reports is in `precision_recall` (precision, recall, density, coverage, modes) and in `memorization`.
+
+What comes in is checked in one place (`inputs`): images are uint8 or floats in [-1, 1], features finite, numbers whole.
 """
 
 from __future__ import annotations
@@ -27,14 +29,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from ..data.images import Images
+from ..data.images import Images, check_images, tensor_of
 from ..distributed import World
+from ..errors import check_kind, check_tensor, real_number, seed_number, whole_number
 from ..features.load import extract, load_features
 from ..features.networks import FeatureNet
 from ..gan import GAN
+from ..inputs import as_floats, feature_matrix, feature_pair, image_count
 from .inception import NAME as INCEPTION
 from .inception import load_inception
-from .precision_recall import feature_pair, mixture_modes, mode_coverage, prdc
+from .precision_recall import mixture_modes, mode_coverage, prdc
 
 __all__ = [
     "Distance",
@@ -54,12 +58,8 @@ __all__ = [
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (d,) and unbiased covariance (d, d) of features (n, d), in float64 on the CPU."""
-    if features.ndim != 2 or len(features) < 2:
-        raise ValueError(
-            f"features have shape {tuple(features.shape)}; a covariance needs (n, d) with n of 2 or more"
-        )
-    features = features.cpu().double()
+    """Mean (d,) and unbiased covariance (d, d) of features (n, d), n of 2 or more, in float64 on the CPU."""
+    features = feature_matrix(features, least=2).cpu()
     return features.mean(0), torch.cov(features.T).reshape(features.shape[1], features.shape[1])
 
 
@@ -84,8 +84,17 @@ def frechet_between(mean1: Tensor, cov1: Tensor, mean2: Tensor, cov2: Tensor) ->
     """Fréchet distance of two Gaussians. Moments as from `moments`; the result is >= 0 up to rounding.
 
     tr((C1 C2)^(1/2)) is the sum of the square roots of the eigenvalues of R C2 R with R = C1^(1/2): a symmetric
-    matrix, so the roots are real and a singular covariance is no trouble.
+    matrix, so the roots are real and a singular covariance is no trouble. ValueError unless both have one d and are
+    finite.
     """
+    d = len(mean1) if isinstance(mean1, Tensor) and mean1.ndim == 1 else "d"
+    for name, moment, shape in (
+        ("mean1", mean1, (d,)),
+        ("cov1", cov1, (d, d)),
+        ("mean2", mean2, (d,)),
+        ("cov2", cov2, (d, d)),
+    ):
+        check_tensor(name, moment, shape, finite=True)
     values, vectors = torch.linalg.eigh(cov1)
     root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
     cross = torch.linalg.eigvalsh(root @ cov2 @ root).clamp(min=0).sqrt().sum()
@@ -93,8 +102,9 @@ def frechet_between(mean1: Tensor, cov1: Tensor, mean2: Tensor, cov2: Tensor) ->
 
 
 def frechet_distance(features1: Tensor, features2: Tensor) -> float:
-    """Fréchet distance of two feature sets (n, d) and (m, d)."""
-    return frechet_between(*moments(features1), *moments(features2))
+    """Fréchet distance of two feature sets (n, d) and (m, d), n and m of 2 or more."""
+    first, second = feature_pair(features1, features2, least=2)
+    return frechet_between(*moments(first), *moments(second))
 
 
 class KernelDistance(NamedTuple):
@@ -116,12 +126,13 @@ def kernel_distance(
     drawn without replacement, and they depend on `seed` alone. Computed in float64.
     """
     x, y = feature_pair(features1, features2)
-    if subsets < 1 or not 2 <= subset_size <= min(len(x), len(y)):
+    subsets, subset_size = whole_number("subsets", subsets), whole_number("subset_size", subset_size, 2)
+    if subset_size > min(len(x), len(y)):
         raise ValueError(
-            f"{subsets} subsets of {subset_size} were asked for, from {len(x)} and {len(y)} features; at least"
-            " one subset, of 2 up to the smaller number, is right"
+            f"{subsets} subsets of {subset_size} were asked for, from {len(x)} and {len(y)} features; a subset of 2 up"
+            " to the smaller number is right"
         )
-    rng = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed_number(seed))
 
     def draw(features: Tensor) -> Tensor:
         return features[torch.randperm(len(features), generator=rng)[:subset_size].to(features.device)]
@@ -143,20 +154,21 @@ def _squared_mmd(x: Tensor, y: Tensor) -> Tensor:
 
 def class_counts(logits: Tensor) -> Tensor:
     """How many of the images a classifier assigns to each class: logits (n, k) -> counts (k,)."""
+    logits = feature_matrix(logits, "logits")
     return torch.bincount(logits.argmax(1), minlength=logits.shape[1]).cpu()
 
 
-def speckle(images: Tensor, threshold: float = -0.5) -> float:
+def speckle(images: Images | Tensor, threshold: float = -0.5) -> float:
     """Specks in an average picture: pixels brighter than `threshold` none of whose eight neighbours is.
 
-    images: floats (n, C, H, W) in [-1, 1] or uint8, light strokes on dark; colours are averaged. A stroke has no
-    such pixels, noise has many; the features of a classifier hardly see them.
+    images: `Images`, or floats (n, C, H, W) in [-1, 1] or uint8, light strokes on dark; colours are averaged. A stroke
+    has no such pixels, noise has many; the features of a classifier hardly see them.
     """
-    if images.dtype == torch.uint8:
-        images = images / 127.5 - 1
-    lit = (images.mean(1, keepdim=True) > threshold).float()
+    threshold = real_number("threshold", threshold)
+    pixels = as_floats(tensor_of(images))
+    lit = (pixels.mean(1, keepdim=True) > threshold).float()
     around = conv2d(lit, lit.new_ones(1, 1, 3, 3), padding=1) - lit
-    return float((lit * (around == 0)).sum() / len(images))
+    return float((lit * (around == 0)).sum() / len(pixels))
 
 
 def _network(name: str, device: torch.device) -> FeatureNet:
@@ -176,25 +188,29 @@ class Distance:
     def __init__(
         self, real: Images, *, features: str = "mnist-v1", n: int = 10_000, seed: int = 1234
     ) -> None:
+        check_images(real, "real", least=2)
+        self.features, self.n, self.seed = features, image_count("n", n, 2), seed_number(seed)
         self.net = _network(features, real.data.device)
-        self.features, self.n, self.seed = features, n, seed
         found = extract(self.net, real.data)[0]
         self.mean, self.cov = moments(found)
-        order = torch.randperm(len(found), generator=torch.Generator().manual_seed(seed))
-        self.real = found[order[:n].to(found.device)]  # at most n of the real features, in random order
+        order = torch.randperm(len(found), generator=torch.Generator().manual_seed(self.seed))
+        self.real = found[order[: self.n].to(found.device)]  # at most n of the real features, in random order
 
     def __call__(self, gan: GAN) -> float:
         return frechet_between(*moments(self.sampled(gan)), self.mean, self.cov)
 
     def sampled(self, gan: GAN) -> Tensor:
         """Features (n, d) of `n` samples. Of several processes each draws a part, and all get all."""
+        _check_gan(gan)
         world = World()
         z = gan.latents(self.n, self.seed)
         z = torch.cat([z, z[: -self.n % world.size]])  # a part is as long as another
-        return world.gather(extract(self.net, gan.sample(z=world.share(z)))[0])[: self.n]
+        made = extract(self.net, gan.sample(z=world.share(z)), floats="any")
+        return world.gather(made[0])[: self.n]
 
-    def of_images(self, images: Tensor) -> float:
-        """The Fréchet distance of given images, floats (n, C, H, W) in [-1, 1] or uint8."""
+    def of_images(self, images: Images | Tensor) -> float:
+        """The Fréchet distance of given images: `Images`, or a tensor (n, C, H, W), floats in [-1, 1] or uint8."""
+        images = tensor_of(images)
         return frechet_between(*moments(extract(self.net, images)[0]), self.mean, self.cov)
 
     def report(self, gan: GAN, k: int = 5) -> dict[str, float]:
@@ -204,6 +220,9 @@ class Distance:
         real images, their number given as "n": "kernel" and "kernel_std" (subsets of 1 000, or of half the
         images where there are fewer than 2 000), "precision", "recall", "density" and "coverage" at `k`.
         """
+        k = whole_number("k", k)
+        if k >= (most := min(self.n, len(self.real))):
+            raise ValueError(f"k is {k} and {most} features are compared; a whole number below that is right")
         fake = self.sampled(gan)
         n = min(len(fake), len(self.real))
         kernel = kernel_distance(self.real[:n], fake[:n], subset_size=min(1000, n // 2))
@@ -217,7 +236,16 @@ class Distance:
 
     def classes(self, gan: GAN, n: int = 200) -> Tensor:
         """How many of `n` samples the network's classifier assigns to each of its classes, (n_classes,)."""
-        return class_counts(extract(self.net, gan.sample(n, seed=self.seed))[1])
+        _check_gan(gan)
+        return class_counts(
+            extract(self.net, gan.sample(image_count("n", n), seed=self.seed), floats="any")[1]
+        )
+
+
+def _check_gan(gan: GAN) -> None:
+    """TypeError for what cannot be sampled; whatever samples as a GAN does will do."""
+    if not (hasattr(gan, "latents") and hasattr(gan, "sample")):
+        check_kind("gan", gan, GAN, "a GAN")
 
 
 def same_features(*distances: Distance) -> str:
@@ -225,6 +253,8 @@ def same_features(*distances: Distance) -> str:
 
     To be asked before numbers are put into one table.
     """
+    for distance in distances:
+        check_kind("distance", distance, Distance, "a Distance")
     names = sorted({distance.features for distance in distances})
     if len(names) != 1:
         raise ValueError(

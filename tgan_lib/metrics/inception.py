@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.download import DownloadError, fetch
-from ..device import default_device
+from ..device import pick_device
 from ..features.networks import FeatureNet
 
 NAME = "inception-v3-compat"
@@ -41,20 +41,30 @@ class InceptionFeatures(FeatureNet):
         return torch.cat([self.body(part.expand(-1, 3, -1, -1))[0] for part in bytes_.split(50)])
 
 
-@cache
 def load_inception(device: torch.device | str | None = None) -> InceptionFeatures:
     """Inception, frozen and in eval mode. RuntimeError, with how to go on, where its weights cannot be had."""
+    return _load(pick_device(device))
+
+
+@cache
+def _load(device: torch.device) -> InceptionFeatures:
     from torch_fidelity.feature_extractor_inceptionv3 import (
         FeatureExtractorInceptionV3,
     )
 
-    path = Path(torch.hub.get_dir()) / "checkpoints" / URL.rpartition("/")[2]
+    go_on = 'go on with features="mnist-v1", which is shipped, and keep its numbers in tables of their own'
     try:
+        path = Path(torch.hub.get_dir()).expanduser() / "checkpoints" / URL.rpartition("/")[2]
         fetch(URL, path, sha256=SHA256)
-    except (DownloadError, OSError) as error:
+    except (DownloadError, OSError, RuntimeError) as error:  # the last where there is no home folder
         raise RuntimeError(
-            f"the feature network {NAME!r} needs weights that are not here ({error}); go on with"
-            ' features="mnist-v1", which is shipped, and keep its numbers in tables of their own'
+            f"the feature network {NAME!r} needs weights that are not here ({error}); {go_on}"
         ) from error
-    net = FeatureExtractorInceptionV3(NAME, ["2048"], feature_extractor_weights_path=str(path))
-    return InceptionFeatures(net).requires_grad_(False).eval().to(device or default_device())
+    try:
+        net = FeatureExtractorInceptionV3(NAME, ["2048"], feature_extractor_weights_path=str(path))
+    except Exception as error:  # torch has one of its own for each kind of damage
+        raise RuntimeError(
+            f"{path} cannot be read as Inception's weights ({type(error).__name__}); delete it and try again, or "
+            f"{go_on}"
+        ) from error
+    return InceptionFeatures(net).requires_grad_(False).eval().to(device)

@@ -23,10 +23,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..data.images import Images
+from ..data.images import Images, tensor_of
 from ..device import evaluating
+from ..errors import check_kind, real_number, whole_number
 from ..gan import GAN
-from .precision_recall import feature_pair, squared_distances
+from ..inputs import as_floats, feature_pair, score_vector
+from .precision_recall import squared_distances
 
 
 class Memorisation(NamedTuple):
@@ -69,17 +71,10 @@ def mann_whitney(a: Tensor, b: Tensor) -> tuple[float, float]:
 
     z is (U - nm/2) / sqrt(nm (n + m + 1) / 12), without a correction for ties: with many, |z| is too small.
     """
-    for name, scores in (("first", a), ("second", b)):
-        if scores.ndim != 1 or not len(scores) or scores.isnan().any():
-            raise ValueError(
-                f"the {name} scores have shape {tuple(scores.shape)} with {int(scores.isnan().sum())} NaN;"
-                " (n,) with n of at least 1 and no NaN is right"
-            )
-    n, m = len(a), len(b)
-    both = torch.cat([a.cpu().double(), b.cpu().double()])
-    _, place, counts = both.unique(return_inverse=True, return_counts=True)
-    ranks = counts.cumsum(0) - (counts.double() - 1) / 2  # from 1; equal values share the mean of their ranks
-    u = float(ranks[place[:n]].sum()) - n * (n + 1) / 2
+    from scipy.stats import mannwhitneyu  # importing it takes a second
+
+    a, b = score_vector(a, "the first scores"), score_vector(b, "the second scores")
+    u, n, m = float(mannwhitneyu(a.numpy(), b.numpy(), method="asymptotic").statistic), len(a), len(b)
     return u, (u - n * m / 2) / math.sqrt(n * m * (n + m + 1) / 12)
 
 
@@ -89,6 +84,7 @@ def memorisation(samples: Tensor, train: Tensor, heldout: Tensor, quantile: floa
     All three are features of one network, or flattened images. The held-out images must be new but of the same
     distribution; duplicates between them and the training set hide copying.
     """
+    quantile = real_number("quantile", quantile)
     if not 0 < quantile < 1:
         raise ValueError(f"quantile is {quantile}; a share between 0 and 1 is right")
     ours, new = nearest(samples, train)[0], nearest(heldout, train)[0]
@@ -116,18 +112,14 @@ def discriminator_overfitting(
     images are, 1 when they are judged as generated ones; NaN when D tells training from generated in no way.
     r_t = E sign(D_train) needs no held-out images: 0 for no overfitting, 1 for complete.
     """
-    for name, logits in (
-        ("training", train_logits),
-        ("validation", validation_logits),
-        ("fake", fake_logits),
-    ):
-        if not logits.numel():
-            raise ValueError(f"there are no {name} logits; at least one is needed")
-    train, validation, fake = (
-        float(part.double().mean()) for part in (train_logits, validation_logits, fake_logits)
+    train = score_vector(train_logits, "the training logits")
+    validation, fake = (
+        score_vector(validation_logits, "the validation logits"),
+        score_vector(fake_logits, "the fake logits"),
     )
-    r_v = (train - validation) / (train - fake) if train != fake else math.nan
-    return Overfitting(r_v, float(train_logits.sign().double().mean()))
+    means = [float(part.mean()) for part in (train, validation, fake)]
+    r_v = (means[0] - means[1]) / (means[0] - means[2]) if means[0] != means[2] else math.nan
+    return Overfitting(r_v, float(train.sign().mean()))
 
 
 @torch.no_grad()
@@ -136,8 +128,14 @@ def judge(gan: GAN, images: Images | Tensor, batch_size: int = 500) -> Tensor:
 
     D runs in eval mode, so that a logit does not depend on its batch, and is left in the mode it was in.
     """
-    data = images.data if isinstance(images, Images) else images
+    check_kind("gan", gan, GAN, "a GAN")
+    data = tensor_of(images, floats="loose")
+    right = (gan.config.channels, gan.config.size, gan.config.size)
+    if tuple(data.shape[1:]) != right:
+        raise ValueError(
+            f"images have shape {tuple(data.shape)}; D takes (n, {right[0]}, {right[1]}, {right[2]})"
+        )
     with evaluating(gan.discriminator):
-        parts = [part.to(gan.device) for part in data.split(batch_size)]
-        logits = [gan.discriminator(p / 127.5 - 1 if p.dtype == torch.uint8 else p) for p in parts]
+        parts = data.split(whole_number("batch_size", batch_size))
+        logits = [gan.discriminator(as_floats(part.to(gan.device))) for part in parts]
     return torch.cat(logits).float()

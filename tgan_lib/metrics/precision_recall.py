@@ -23,6 +23,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..errors import check_kind, real_number, shown, whole_number
+from ..inputs import feature_matrix, feature_pair
+
 CHUNK = 1024  # points compared with all others at a time: 10 000 others make 80 MB of distances
 
 
@@ -49,20 +52,6 @@ class MixtureModes(NamedTuple):
     high_quality: float
 
 
-def feature_pair(features1: Tensor, features2: Tensor) -> tuple[Tensor, Tensor]:
-    """Both sets in float64, where they are; ValueError unless they are finite (n, d) and (m, d), d the same."""
-    shapes = f"{tuple(features1.shape)} and {tuple(features2.shape)}"
-    if features1.ndim != 2 or features2.ndim != 2 or features1.shape[1] != features2.shape[1]:
-        raise ValueError(f"the features have shapes {shapes}; (n, d) and (m, d) with one d are right")
-    if not len(features1) or not len(features2):
-        raise ValueError(f"the features have shapes {shapes}; both sets need at least one row")
-    if not (torch.isfinite(features1).all() and torch.isfinite(features2).all()):
-        raise ValueError("the features hold NaN or infinity; finite ones can be compared")
-    if features1.device.type == "mps":  # which has no float64
-        features1, features2 = features1.cpu(), features2.cpu()
-    return features1.double(), features2.to(features1.device).double()
-
-
 def squared_distances(points: Tensor, others: Tensor) -> Iterator[Tensor]:
     """Squared distances of `points` (n, d) to all `others` (m, d), in parts of (at most CHUNK, m)."""
     for part in points.split(CHUNK):
@@ -77,12 +66,12 @@ def prdc(real: Tensor, fake: Tensor, k: int = 5) -> PRDC:
     average, and coverage 1 - (n-1)...(n-k) / ((n+m-1)...(n+m-k)). Points that differ by less than a millionth
     of the largest distance from the mean count as equal. Memory grows with n + m.
     """
-    if not 1 <= k < min(len(real), len(fake)):
-        raise ValueError(
-            f"k is {k} with {len(real)} real and {len(fake)} generated features; it must be at least 1 and"
-            " smaller than both"
-        )
     real, fake = feature_pair(real, fake)
+    k = whole_number("k", k)
+    if k >= min(len(real), len(fake)):
+        raise ValueError(
+            f"k is {k} with {len(real)} real and {len(fake)} generated features; it must be smaller than both"
+        )
     centre = real.mean(0)  # distances from products lose the fewest digits about the mean
     real, fake = real - centre, fake - centre
     largest = torch.stack([real.square().sum(1).max(), fake.square().sum(1).max()]).max()
@@ -117,11 +106,14 @@ def mode_coverage(
     shares agree and log(n_classes) when one of equally likely classes is left; a class that was not expected
     makes it infinite. Few samples make it larger: about (n_classes - 1) / 2n with n samples of the right shares.
     """
+    check_kind("classes", classes, Tensor, "a tensor of logits (n, n_classes) or labels (n,)")
     if classes.ndim == 2 and classes.is_floating_point():
-        n_classes, labels = classes.shape[1], classes.argmax(1)
+        labels, n_classes = feature_matrix(classes, "logits").argmax(1), classes.shape[1]
     else:
         labels = classes
-    if labels.ndim != 1 or labels.is_floating_point() or n_classes is None or not len(labels):
+        n_classes = None if n_classes is None else whole_number("n_classes", n_classes)
+    whole = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
+    if labels.ndim != 1 or not whole or n_classes is None or not len(labels):
         raise ValueError(
             f"classes are {classes.dtype} of shape {tuple(classes.shape)} with n_classes {n_classes}; logits"
             " (n, n_classes), or integer labels (n,) with their number of classes, are right"
@@ -130,12 +122,21 @@ def mode_coverage(
     if low < 0 or high >= n_classes:
         raise ValueError(f"labels run from {low} to {high}; 0 to {n_classes - 1} is right")
     counts = torch.bincount(labels.cpu(), minlength=n_classes).double()
-    q = torch.ones(n_classes).double() if expected is None else expected.cpu().double()
-    if q.shape != counts.shape or not (q >= 0).all() or not q.sum() > 0:
-        raise ValueError(f"expected is {q.tolist()}; {n_classes} shares or counts of at least 0 are right")
+    q = torch.ones(n_classes).double() if expected is None else _shares(expected, n_classes)
     p, q = counts / counts.sum(), q / q.sum()
     divergence = torch.special.xlogy(p, p).sum() - torch.special.xlogy(p, q).sum()
     return ModeCoverage(int((counts > 0).sum()), max(float(divergence), 0.0))
+
+
+def _shares(expected: Tensor, n_classes: int) -> Tensor:
+    """Shares or counts (n_classes,) in float64 on the CPU, finite, at least 0 and not all 0."""
+    check_kind("expected", expected, Tensor, f"a tensor of {n_classes} shares or counts")
+    q = expected.detach().cpu()
+    fits = q.shape == (n_classes,) and not q.is_complex() and bool(torch.isfinite(q).all() and (q >= 0).all())
+    if not fits or not q.sum() > 0:
+        seen = q.tolist() if q.numel() <= 10 else shown(q)
+        raise ValueError(f"expected is {seen}; {n_classes} shares or counts of at least 0 are right")
+    return q.double()
 
 
 def mixture_modes(samples: Tensor, centres: Tensor, std: float, within: float = 3.0) -> MixtureModes:
@@ -146,18 +147,15 @@ def mixture_modes(samples: Tensor, centres: Tensor, std: float, within: float = 
     nearest of at least one good sample (Srivastava et al. 2017). Of exact samples in two dimensions
     1 - exp(-within^2 / 2) are good, which is 0.989 for 3. NaN is never good.
     """
-    if not std > 0 or not within > 0:
-        raise ValueError(f"std is {std} and within {within}; both must be above 0")
-    if samples.ndim != 2 or centres.ndim != 2 or samples.shape[1] != centres.shape[1]:
+    std, within = real_number("std", std, above=0), real_number("within", within, above=0)
+    check_kind("samples", samples, Tensor, "a tensor (n, d)")
+    centres = feature_matrix(centres, "the centres").cpu()
+    if samples.ndim != 2 or samples.shape[1] != centres.shape[1] or not len(samples) or samples.is_complex():
         raise ValueError(
-            f"samples have shape {tuple(samples.shape)} and centres {tuple(centres.shape)}; (n, d) and (k, d)"
-            " with one d are right"
+            f"samples have shape {tuple(samples.shape)} and centres {tuple(centres.shape)}; real (n, d) and (k, d)"
+            " with one d and n of at least 1 are right"
         )
-    if not len(samples) or not len(centres):
-        raise ValueError(
-            f"there are {len(samples)} samples and {len(centres)} centres; at least one is needed"
-        )
-    differences = samples.cpu().double()[:, None] - centres.cpu().double()  # (n, k, d)
+    differences = samples.cpu().double()[:, None] - centres  # (n, k, d)
     distances, nearest = differences.norm(dim=2).min(1)
     good = distances <= within * std
     return MixtureModes(int(nearest[good].unique().numel()), float(good.double().mean()))

@@ -18,10 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 
+from ..data.images import Images, tensor_of
 from ..device import device_of, evaluating
-from ..errors import unknown_name
+from ..errors import check_kind, one_of, real_number, seed_number, whole_number
 from ..features.taps import tapped
 from ..gan import GAN
+from ..inputs import as_floats, feature_matrix, labels_of
 from ..networks import layers
 
 EMBEDDINGS = ("pca", "tsne")
@@ -33,6 +35,7 @@ def hidden_layers(discriminator: nn.Module, images: Tensor) -> list[str]:
     A layer's output is taken behind its norm and activation, before any reshaping. `images` are a few that D
     takes; they pass once, to see the shapes. ValueError for a D that is not one row of layers.
     """
+    check_kind("discriminator", discriminator, nn.Module, "a torch module")
     net = getattr(discriminator, "net", None)
     if not isinstance(net, nn.Sequential):
         raise ValueError(
@@ -52,24 +55,24 @@ def hidden_layers(discriminator: nn.Module, images: Tensor) -> list[str]:
 @torch.no_grad()
 def discriminator_features(
     gan: GAN | nn.Module,
-    images: Tensor,
+    images: Images | Tensor,
     names: Sequence[str] | None = None,
     pool: int = 4,
     batch_size: int = 500,
 ) -> Tensor:
     """D's layers for each image: (N, d), layer after layer, on D's device.
 
-    gan: a GAN, or a discriminator itself. images: (N, C, H, W), floats in [-1, 1] or uint8. names: the layers,
-    as in `features.taps`; by default all but the last (`hidden_layers`). Maps larger than `pool` are max-pooled to
-    `pool` x `pool`; a layer without maps is taken as it is. D runs in eval mode, and is left as it was.
+    gan: a GAN, or a discriminator itself. images: `Images`, or (N, C, H, W), floats in [-1, 1] or uint8. names: the
+    layers, as in `features.taps`; by default all but the last (`hidden_layers`). Maps larger than `pool` are max-pooled
+    to `pool` x `pool`; a layer without maps is taken as it is. D runs in eval mode, and is left as it was.
     """
     net = gan.discriminator if isinstance(gan, GAN) else gan
-    if pool < 1:
-        raise ValueError(f"pool is {pool}; a grid of at least 1 is right")
+    check_kind("gan", net, nn.Module, "a GAN or a discriminator")
+    pool, batch_size = whole_number("pool", pool), whole_number("batch_size", batch_size)
+    images = tensor_of(images, floats="loose")
 
     def floats(part: Tensor) -> Tensor:
-        part = part.to(device_of(net))
-        return part / 127.5 - 1 if part.dtype == torch.uint8 else part
+        return as_floats(part.to(device_of(net)))
 
     with evaluating(net):
         chosen = hidden_layers(net, floats(images[:2])) if names is None else list(names)
@@ -121,11 +124,14 @@ def kmeans(features: Tensor, k: int, seed: int = 0) -> Tensor:
     from sklearn.cluster import KMeans
 
     check_labels(features)
-    if not 1 <= k <= len(features):
+    k = whole_number("k", k)
+    if k > len(features):
         raise ValueError(
             f"{k} clusters were asked for; {len(features)} images make between 1 and {len(features)}"
         )
-    return torch.from_numpy(KMeans(k, n_init=10, random_state=seed).fit_predict(array(features))).long()
+    return torch.from_numpy(
+        KMeans(k, n_init=10, random_state=_seed(seed)).fit_predict(array(features))
+    ).long()
 
 
 def cluster_purity(labels: Tensor, clusters: Tensor) -> float:
@@ -164,19 +170,19 @@ def embed_2d(features: Tensor, method: str = "pca", seed: int = 0, perplexity: f
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
-    if method not in EMBEDDINGS:
-        raise unknown_name("embedding", method, EMBEDDINGS)
+    one_of("embedding", method, EMBEDDINGS)
     check_labels(features)
+    perplexity = real_number("perplexity", perplexity, above=0)
     n, d = features.shape
     if n < 4 or d < 2:
         raise ValueError(
             f"features have shape {tuple(features.shape)}; a map needs (n, d) with n >= 4 and d >= 2"
         )
     wanted = 2 if method == "pca" else min(30, n, d)
-    points = PCA(wanted, random_state=seed).fit_transform(array(features))
+    points = PCA(wanted, random_state=_seed(seed)).fit_transform(array(features))
     if method == "tsne":
         neighbours = min(perplexity, (n - 1) / 3)
-        points = TSNE(2, perplexity=neighbours, init="pca", random_state=seed).fit_transform(points)
+        points = TSNE(2, perplexity=neighbours, init="pca", random_state=_seed(seed)).fit_transform(points)
     return torch.from_numpy(np.ascontiguousarray(points)).float()
 
 
@@ -186,19 +192,25 @@ def array(x: Tensor) -> np.ndarray:
     return (x.float() if x.is_floating_point() else x).numpy()
 
 
+def _seed(seed: int) -> int:
+    """A seed for scikit-learn, whose seeds have 32 bits."""
+    return seed_number(seed) % 2**32
+
+
 def check_labels(features: Tensor, labels: Tensor | None = None) -> None:
-    """ValueError unless features are (N, d), with a label for each row if there are any."""
-    if features.ndim != 2 or not len(features):
-        raise ValueError(f"features have shape {tuple(features.shape)}; (N, d) is right")
-    if labels is not None and labels.shape != features.shape[:1]:
-        raise ValueError(
-            f"labels have shape {tuple(labels.shape)} for {len(features)} images; one each is right"
-        )
+    """ValueError unless features are finite and (N, d), with a label for each row if there are any."""
+    feature_matrix(features)
+    if labels is not None:
+        labels_of(labels, len(features))
 
 
 def check_pair(labels: Tensor, clusters: Tensor) -> None:
     """ValueError unless both say something of the same images."""
+    for name, numbers in (("labels", labels), ("clusters", clusters)):
+        check_kind(name, numbers, Tensor, "a tensor (N,)")
     if labels.ndim != 1 or labels.shape != clusters.shape or not len(labels):
         raise ValueError(
             f"labels have shape {tuple(labels.shape)} and clusters {tuple(clusters.shape)}; both should be (N,)"
         )
+    if not (torch.isfinite(labels).all() and torch.isfinite(clusters).all()):
+        raise ValueError("labels or clusters hold NaN or infinity; whole numbers are right")
