@@ -170,3 +170,71 @@ def test_unknown_names_and_paths(name: str, kind: type[Exception], message: str)
     with pytest.raises(kind, match=message) as caught:
         load(name)
     one_sentence(caught.value)
+
+
+def saved(image: Image.Image, **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG", **options)
+    return out.getvalue()
+
+
+NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8))
+GREYS = {
+    "grey": saved(NOISE),
+    "grey and alpha": saved(NOISE.convert("LA")),
+    "a transparent grey": saved(NOISE, transparency=0),
+    "black and white": saved(NOISE.convert("1")),
+    "a palette of greys": saved(NOISE.quantize(16)),
+    "a palette of greys and transparency": saved(NOISE.quantize(16), transparency=0),
+}
+
+
+@pytest.mark.parametrize("first", GREYS)
+def test_grey_is_grey_however_it_is_stored(first: str, tmp_path: Path) -> None:
+    others = {f"1-{name}.png": content for name, content in GREYS.items()}
+    images = load(make(tmp_path / "set", {"0.png": GREYS[first]} | others), device="cpu")
+    assert images.data.shape == (7, 1, 16, 16)
+    as_it_is = load(make(tmp_path / "one", {"0.png": GREYS["grey and alpha"]}), device="cpu").data[0, 0]
+    assert np.array_equal(as_it_is.numpy(), np.asarray(NOISE))
+
+
+def test_colours_of_other_kinds_become_rgb_and_what_has_none_is_named(tmp_path: Path) -> None:
+    red = Image.new("RGB", (8, 8), (250, 0, 10))
+    red.convert("CMYK").save(tmp_path / "cmyk.tif")
+    red.quantize(4).save(tmp_path / "palette.png")
+    red.convert("RGBA").save(tmp_path / "rgba.png")
+    images = load(tmp_path, device="cpu")
+    assert (images.data[:, :, 0, 0].int() - torch.tensor([250, 0, 10])).abs().max() <= 1
+    for mode, pixels in {"I;16": np.uint16, "F": np.float32}.items():
+        path = tmp_path / "zz.tif"
+        Image.fromarray(np.ones((8, 8), pixels)).save(path)
+        with pytest.raises(
+            ValueError, match=rf"zz\.tif in .*mode {mode}; 8 bits a channel are right"
+        ) as caught:
+            load(tmp_path)
+        one_sentence(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": None}, "name is None; the name of a data set, or a path, is right"),
+        ({"name": 3}, "name is 3"),
+        ({"name": b"set"}, "name is b'set'"),
+        ({"size": 2.0}, "size is 2.0; a whole number"),
+        ({"size": True}, "size is True"),
+        ({"size": 10**6}, "size is 1000000; a whole number .* to 4096"),
+        ({"limit": -1}, "limit is -1"),
+        ({"limit": float("nan")}, "limit is nan"),
+        ({"channels": "1"}, "channels is '1'"),
+        ({"split": None}, "no split named None; known: test, train, val"),
+        ({"split": ["train"]}, "no split named"),
+        ({"device": "gpu"}, "device is 'gpu'"),
+        ({"name": "mnist", "root": 5}, "path is 5"),
+    ],
+)
+def test_what_is_no_argument_is_said_in_a_sentence(arguments: dict, message: str, tmp_path: Path) -> None:
+    path = make(tmp_path / "set", {"0.png": GOOD})
+    with pytest.raises((ValueError, TypeError), match=message) as caught:
+        load(**({"name": path} | arguments))
+    one_sentence(caught.value)

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import unknown_name
+from ..errors import check_kind, one_of, seed_number, unknown_name, whole_number
+from ..inputs import image_count
 from .glyph_templates import DIGITS, LETTERS, SHAPES, TEXTURES, Field, Template
 
 
@@ -92,14 +93,14 @@ def draw(
     (radians, clockwise), `x` and `y` (the centre), lengths in half image sides; `variant`, which way of
     writing the class (0, 1, ...); and in colour `ink` and `paper`, (n, 3), in [0, 1].
     """
-    if domain not in DOMAINS:
-        raise unknown_name("glyph domain", domain, DOMAINS)
-    if n < 1:
-        raise ValueError(f"n is {n}; at least one image must be drawn")
-    if not 16 <= size <= 256:
+    one_of("glyph domain", domain, DOMAINS)
+    n, seed = image_count("n", n), seed_number(seed)
+    if not 16 <= whole_number("size", size) <= 256:
         raise ValueError(f"size is {size}; glyphs are drawn at 16 to 256 pixels")
-    if channels not in (1, 3):
+    if whole_number("channels", channels) not in (1, 3):
         raise ValueError(f"channels is {channels}; glyphs are drawn in 1 (grey) or 3 (colour)")
+    if classes is not None:
+        check_kind("classes", classes, (list, tuple, range), "a list of names or numbers, or None,")
     world = DOMAINS[domain]
     numbers = [_class_number(world, domain, c) for c in (world.names if classes is None else classes)]
     if not numbers:
@@ -143,7 +144,7 @@ def _at(factors: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
 
 
 def _class_number(world: Domain, domain: str, name: str | int) -> int:
-    if isinstance(name, int) and 0 <= name < len(world.names):
+    if isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(world.names):
         return name
     if name in world.names:
         return world.names.index(str(name))
