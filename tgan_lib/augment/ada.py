@@ -32,9 +32,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample, pad
+from torch.nn.functional import pad
 
+from ..errors import check_tensor, real_number, shown, whole_number
 from .diff_augment import Augment, chosen
+from .resample import Resample
 
 Noise = Callable[[int], Tensor]  # a number of columns d to (N, d) random numbers
 
@@ -124,7 +126,8 @@ def warp(images: Tensor, matrix: Tensor) -> Tensor:
         room.append(1 << (side - 1).bit_length())
         grid.append((2 * reflect(position, side) + 1) / room[i] - 1)
     padded = pad(images, (0, room[0] - width, 0, room[1] - height))
-    return grid_sample(padded, torch.stack(grid, -1), padding_mode="border", align_corners=False)
+    found: Tensor = Resample.apply(padded, torch.stack(grid, -1))
+    return found
 
 
 def geometry(images: Tensor, drawn: dict[str, Tensor]) -> Tensor:
@@ -158,9 +161,15 @@ def leaks(samples: Tensor, real: Tensor, transform: Callable[[Tensor], Tensor]) 
         q = <mean samples - mean real, w> / <w, w>.
 
     It is exact on average where G is right otherwise; whatever else is wrong with G's mean image along w counts as
-    a leak (or as less than none), so compare with a G trained without. ValueError where w is 0: such a transform
-    does not show in the mean.
+    a leak (or as less than none), so compare with a G trained without. ValueError where w is 0, as such a transform
+    does not show in the mean, and for what are no images of one shape.
     """
+    for what, images in {"samples": samples, "real": real}.items():
+        check_tensor(what, images, ("N", "C", "H", "W"), finite=True)
+    if samples.shape[1:] != real.shape[1:]:
+        raise ValueError(
+            f"samples are {shown(samples)} and real images {shown(real)}; one (C, H, W) is right"
+        )
     mean = real.double().mean(0)
     w = transform(real).double().mean(0) - mean
     size = w.square().sum()
@@ -225,20 +234,19 @@ class ADA(Augment):
         p: float = 0.0,
     ) -> None:
         names = chosen(policy, GROUPS)
-        if not 0 <= p <= 1:
-            raise ValueError(f"p is {p}; a probability in [0, 1] is right")
-        if not -1 < target < 1:
+        self.every = whole_number("every (steps between two adjustments)", every)
+        self.target = real_number("target", target, above=-1)
+        if self.target >= 1:
             raise ValueError(
-                f"target is {target}; r is a mean of signs, so a number between -1 and 1 is right"
+                f"target is {self.target}; r is a mean of signs, so a number between -1 and 1 is right"
             )
-        if images_to_one is not None and not images_to_one > 0:
-            raise ValueError(f"images_to_one is {images_to_one}; a positive number of images is right")
-        if every < 1:
-            raise ValueError(f"every is {every}; 1 step or more is right")
-        self.every, self.target, self.images_to_one = every, target, images_to_one
+        self.images_to_one = None
+        if images_to_one is not None:
+            self.images_to_one = real_number("images_to_one", images_to_one, above=0)
+        p = real_number("p (a probability)", p, 0, 1)
         self.start = {"name": "ada", "policy": ",".join(names), "p": p}
         self.names = {transform for name in names for transform in GROUPS[name]}
-        self.p = torch.tensor(float(p))
+        self.p = torch.tensor(p)
         self.sign_sum, self.count, self.last_r = (torch.zeros(()) for _ in range(3))
 
     def change(self, images: Tensor, rng: torch.Generator | None) -> Tensor:
