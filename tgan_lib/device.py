@@ -1,4 +1,4 @@
-"""Where a module lives and in which mode it runs. A leaf: it imports nothing of ours, so everything may import it."""
+"""Where a module lives and in which mode it runs. A leaf but for `errors`, so everything may import it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from .errors import shown
+
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -17,9 +19,25 @@ def default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def pick_device(device: torch.device | str | None = None) -> torch.device:
+    """The device named, or `default_device`; ValueError for one that there is not."""
+    if device is None:
+        return default_device()
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except Exception as error:  # torch has one for each kind of device
+        raise ValueError(
+            f"device is {shown(device)}, which torch does not find here; 'cpu' always is, and 'cuda' with a GPU"
+        ) from error
+    if found.type == "meta":
+        raise ValueError("device is 'meta', which holds no numbers; 'cpu' or 'cuda' is right")
+    return found
+
+
 def device_of(module: nn.Module) -> torch.device:
-    """The device that a module's parameters live on."""
-    return next(module.parameters()).device
+    """The device that a module's parameters live on; the CPU for one without."""
+    return next((p.device for p in module.parameters()), torch.device("cpu"))
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import datetime
 import os
 import platform
 import re
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,8 @@ def device_in_words() -> str:
         return torch.cuda.get_device_name(0)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        named = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), flags=re.M)
+    with suppress(OSError):  # Linux has it, and not every container lets it be read
+        named = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), flags=re.M)
         model = named[1].strip() if named else model
     return f"CPU, {cores} cores: {model}"
 
@@ -32,9 +32,17 @@ def provenance() -> dict[str, Any]:
         "device": device_in_words(),
         "versions": {
             "python": platform.python_version(),
-            "torch": version("torch"),
-            "torchvision": version("torchvision"),
-            "tgan_lib": version("tgan-lib"),
+            "torch": installed("torch"),
+            "torchvision": installed("torchvision"),
+            "tgan_lib": installed("tgan-lib"),
         },
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
     }
+
+
+def installed(package: str) -> str:
+    """A package's version, or words for one that is used without being installed, as from a clone's folder."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

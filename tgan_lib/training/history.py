@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+
+from ..errors import shown
+from ..files import as_path, write_whole
+from ..plain import plain
 
 Record = dict[str, float]
 
@@ -31,28 +34,55 @@ class History:
         return self.column(name, of=name)
 
     def column(self, name: str, *, of: str) -> list[float]:
-        """Column `name` of the records in which `of` was measured."""
-        return [r[name] for r in self.records if of in r]
+        """Column `name` of the records in which both it and `of` were measured."""
+        return [r[name] for r in self.records if of in r and name in r]
 
     def steps(self, of: str = "d_loss") -> list[int]:
         return [int(s) for s in self.column("step", of=of)]
 
     def last(self, name: str) -> float:
-        values = self[name]
-        if not values:
-            raise ValueError(f"nothing named {name!r} was measured in this run")
-        return values[-1]
+        """The latest value of `name`; ValueError if there is none."""
+        return self.measured(name)[-1][name]
 
     def best(self, name: str = "distance") -> Record:
-        """The record in which `name` was smallest."""
-        return min((r for r in self.records if name in r), key=lambda r: r[name])
+        """The record in which `name` was smallest; ValueError if there is none."""
+        return min(self.measured(name), key=lambda r: r[name])
 
-    def write(self, path: str | Path) -> None:
-        """JSON lines, one record each, written beside and renamed over: the file is the old one or the new."""
-        beside = Path(path).with_name(Path(path).name + ".part")
-        beside.write_text("".join(json.dumps(r) + "\n" for r in self.records))
-        os.replace(beside, path)
+    def measured(self, name: str) -> list[Record]:
+        """The records that have `name`; ValueError, naming what was measured, if none has."""
+        found = [r for r in self.records if name in r]
+        if not found:
+            known = ", ".join(dict.fromkeys(key for r in self.records for key in r)) or "nothing"
+            raise ValueError(f"nothing named {shown(name)} was measured in this run; {known} was")
+        return found
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """JSON lines, one record each, written beside and renamed over: the file is the old one or the new.
+
+        ValueError for a record that JSON cannot hold, OSError when the disk refuses.
+        """
+        lines = [json.dumps(record) for record in plain(self.records, "records")]
+        write_whole(as_path("path", path), "".join(line + "\n" for line in lines).encode())
 
     @classmethod
-    def read(cls, path: str | Path) -> History:
-        return cls([json.loads(line) for line in Path(path).read_text().splitlines() if line])
+    def read(cls, path: str | os.PathLike[str]) -> History:
+        """The records in a file that `write` wrote. FileNotFoundError or ValueError, in one sentence, else."""
+        path = as_path("path", path)
+        try:
+            lines = path.read_bytes().decode().splitlines()
+        except OSError as error:
+            raise FileNotFoundError(f"{path} could not be read ({error.strerror or error})") from error
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path.name} is no history: it is not text") from error
+        records = []
+        for number, line in enumerate(lines, 1):
+            try:
+                record = json.loads(line) if line else {}
+            except ValueError as error:
+                raise ValueError(f"line {number} of {path.name} is no JSON: {shown(line)}") from error
+            if not isinstance(record, dict):
+                raise ValueError(
+                    f"line {number} of {path.name} is {shown(record)}; a record ({{...}}) is right"
+                )
+            records += [record] if line else []
+        return cls(records)

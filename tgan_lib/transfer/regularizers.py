@@ -17,9 +17,7 @@ samples relate to each other: two that were alike should stay alike.
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
 from typing import Any, Literal
 
 import torch
@@ -28,15 +26,26 @@ from torch.func import functional_call, grad_and_value, vmap
 from torch.nn.functional import normalize
 
 from ..device import evaluating
-from ..errors import unknown_name
+from ..errors import (
+    check_kind,
+    check_tensor,
+    one_of,
+    real_number,
+    seed_number,
+    shown,
+    true_or_false,
+    whole_number,
+)
 from ..features.taps import tapped
 from ..gan import GAN
 from ..losses import wide
 from ..networks import layers
+from ..plain import hash_of
 from ..training.terms import Step, Term
 
 Side = Literal["generator", "discriminator"]
 LABELS = ("model", "real")
+MOST_SAMPLES = 1_000_000  # latents are drawn at once
 
 
 class L2SP(Term):
@@ -49,9 +58,9 @@ class L2SP(Term):
     """
 
     def __init__(self, gan: GAN, weight: float, network: Side = "generator") -> None:
-        if network not in ("generator", "discriminator"):
-            raise unknown_name("network", network, ("generator", "discriminator"))
-        self.weight, self.side = positive(weight, type(self).__name__), network
+        check_kind("gan", gan, GAN, "a GAN")
+        self.weight = real_number(f"{type(self).__name__}'s weight", weight, 0)
+        self.side = one_of("network", network, ("generator", "discriminator"))
         self.start = {name: p.detach().clone() for name, p in trained(getattr(gan, network)).items()}
 
     def __call__(self, step: Step) -> Tensor:
@@ -89,7 +98,8 @@ class EWC(L2SP):
     each sample depend on all others, and there is no gradient of one sample alone.
 
     F and theta_0 are in the term's state. F = 1 would be L2SP. F is small where D is sure of itself, so good weights
-    are large and differ between GANs (`scale`, F's mean over parameters, is a guide).
+    are large and differ between GANs. `relative` divides F by its mean over parameters (`scale`), so that a weight
+    means what L2SP's means; ValueError where that mean is 0.
     """
 
     def __init__(
@@ -101,13 +111,17 @@ class EWC(L2SP):
         samples: int = 256,
         labels: str = "model",
         seed: int = 0,
+        relative: bool = False,
     ) -> None:
         super().__init__(gan, weight)
-        if samples < 1:
-            raise ValueError(
-                f"EWC's Fisher information was to come from {samples} samples; 1 or more is right"
-            )
-        self.samples, self.labels, self.seed = samples, labels, seed
+        self.samples, self.seed = whole_number("EWC's samples", samples, 1, MOST_SAMPLES), seed_number(seed)
+        self.labels, self.relative = (
+            one_of("choice of labels", labels, LABELS),
+            true_or_false("relative", relative),
+        )
+        if judge is not None:
+            check_kind("judge", judge, nn.Module, "a discriminator (nn.Module), or None for the GAN's own,")
+        self.judge = None if judge is None else hash_of(judge.state_dict())
         generator, judge = gan.generator, gan.discriminator if judge is None else judge
 
         def logit(parameters: dict[str, Tensor], z: Tensor) -> Tensor:
@@ -116,6 +130,15 @@ class EWC(L2SP):
 
         with evaluating(generator), evaluating(judge):
             self.fisher = fisher_diagonal(logit, self.start, gan.latents(samples, seed), labels)
+        if self.relative:
+            scale = self.scale
+            if not scale > 0:
+                raise ValueError(
+                    f"the mean of the Fisher information is {scale:g} (0 where D is sure of every sample of G), and "
+                    "nothing can be relative to that; L2SP is right"
+                )
+            for fisher in self.fisher.values():
+                fisher.div_(scale)
 
     @property
     def scale(self) -> float:
@@ -127,7 +150,8 @@ class EWC(L2SP):
 
     def settings(self) -> dict[str, Any]:
         numbers = {"samples": self.samples, "labels": self.labels, "seed": self.seed}
-        return {"name": "ewc", "weight": self.weight} | numbers
+        more = {"relative": self.relative, "judge": self.judge}
+        return {"name": "ewc", "weight": self.weight} | numbers | more
 
     def state_dict(self) -> dict[str, Tensor]:
         return super().state_dict() | {f"fisher.{name}": tensor for name, tensor in self.fisher.items()}
@@ -153,8 +177,13 @@ def fisher_diagonal(
     Fisher, which counts most the inputs that the model takes for fake (Kunstner, Balles and Hennig 2019, "Limitations
     of the Empirical Fisher Approximation for Natural Gradient Descent").
     """
-    if labels not in LABELS:
-        raise unknown_name("choice of labels", labels, LABELS)
+    one_of("choice of labels", labels, LABELS)
+    check_kind("logit", logit, Callable, "a function of (parameters, one input)")  # type: ignore[arg-type]
+    check_kind("parameters", parameters, Mapping, "a dictionary of tensors by name")
+    check_tensor("inputs", inputs)
+    if inputs.ndim < 1 or len(inputs) == 0:
+        raise ValueError(f"inputs have shape {tuple(inputs.shape)}; (N, ...) with N of 1 or more is right")
+    batch_size = whole_number("batch_size", batch_size)
     wanted = {name: p.detach() for name, p in parameters.items()}
     slopes = vmap(grad_and_value(logit), in_dims=(None, 0))
     total = {name: torch.zeros_like(p) for name, p in wanted.items()}
@@ -188,11 +217,11 @@ class CrossDomainCorrespondence(Term):
     def __init__(
         self, source: GAN, weight: float = 1000.0, anchors: int = 4, taps: Sequence[str] | None = None
     ) -> None:
-        if anchors < 3:
-            raise ValueError(
-                f"anchors is {anchors}; 3 or more is right, for among two each has only one other"
-            )
-        self.weight, self.anchors = positive(weight, "CrossDomainCorrespondence"), anchors
+        check_kind("source", source, GAN, "a GAN")
+        self.weight = real_number("CrossDomainCorrespondence's weight", weight, 0)
+        self.anchors = whole_number("anchors", anchors, 3)  # among two each has only one other
+        if taps is not None and (isinstance(taps, str) or not all(isinstance(name, str) for name in taps)):
+            raise ValueError(f"taps is {shown(taps)}; a list of layers' names, as ['net.3'], is right")
         self.source = copy.deepcopy(source.ema).requires_grad_(False).eval()
         self.named = None if taps is None else list(taps)
         self.taps = hidden_outputs(self.source) if taps is None else list(taps)
@@ -200,7 +229,7 @@ class CrossDomainCorrespondence(Term):
             raise ValueError(
                 f"{type(self.source).__name__} has no layers to compare; give the name of at least one"
             )
-        self.hash = weights_hash(self.source)
+        self.hash = hash_of(self.source.state_dict())
 
     def __call__(self, step: Step) -> Tensor:
         z = step.z[: self.anchors]
@@ -230,11 +259,20 @@ class CrossDomainCorrespondence(Term):
 def correspondence(source: Tensor, target: Tensor) -> Tensor:
     """KL(y_source || y_target), the mean over its elements, for activations (N, ...) of the same N latents."""
     kept, now = relations(source), relations(target)
+    if len(kept) != len(now):
+        raise ValueError(
+            f"there are {len(kept)} samples of the source and {len(now)} of the target; as many are right"
+        )
     return (kept.exp() * (kept - now)).mean()
 
 
 def relations(activations: Tensor) -> Tensor:
     """Activations (N, ...) of N samples -> log y, (N, N - 1): each one's likeness to the others alone, in a cycle."""
+    check_tensor("activations", activations)
+    if activations.ndim < 2 or len(activations) < 2 or activations[0].numel() == 0:
+        raise ValueError(
+            f"activations have shape {tuple(activations.shape)}; (N, ...) with N of 2 or more is right"
+        )
     flat = normalize(wide(activations.flatten(1)), dim=1)
     n = len(flat)
     there = torch.arange(n, device=flat.device)
@@ -249,14 +287,6 @@ def hidden_outputs(generator: nn.Module) -> list[str]:
     return [f"net.{i - 1}" for i, child in enumerate(net) if id(child) in starts]
 
 
-def weights_hash(network: nn.Module) -> str:
-    """16 hexadecimal digits that tell networks with different weights apart."""
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
 def trained(network: nn.Module) -> dict[str, Tensor]:
     """The parameters that train, by name; ValueError if none does."""
     found: dict[str, Tensor] = {name: p for name, p in network.named_parameters() if p.requires_grad}
@@ -265,10 +295,3 @@ def trained(network: nn.Module) -> dict[str, Tensor]:
             f"every parameter of {type(network).__name__} is frozen, so there is nothing to hold"
         )
     return found
-
-
-def positive(weight: float, name: str) -> float:
-    """`weight` as a float; ValueError for one that is negative or no number."""
-    if not (weight >= 0 and isfinite(weight)):
-        raise ValueError(f"{name}'s weight is {weight}; a number from 0 is right")
-    return float(weight)
