@@ -483,11 +483,11 @@ def test_methods_that_exclude_each_other_say_so() -> None:
         ValueError, match="low_rank says by itself what trains, and parts of DCGANDiscriminator"
     ):
         low_rank(freeze_discriminator(small(), 1), discriminator=True)
-    with pytest.raises(ValueError, match="rank is 0; a whole number from 1"):
+    with pytest.raises(ValueError, match=r"rank is 0; a whole number \(int\) from 1"):
         low_rank(small(), 0)
     with pytest.raises(ValueError, match="asked for neither network"):
         low_rank(small(), generator=False)
-    with pytest.raises(ValueError, match="hidden is 0; a whole number from 1"):
+    with pytest.raises(ValueError, match=r"hidden is 0; a whole number \(int\) from 1"):
         miner(small(), 0)
     with pytest.raises(ValueError, match=r"no transfer method named 'freeze' \(did you mean"):
         apply_methods(small(), [{"name": "freeze"}])

@@ -19,11 +19,13 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ..device import evaluating
+from ..errors import check_kind, seed_number, true_or_false, whole_number
 from ..features.taps import tapped
 from ..gan import GAN
 from ..networks import LEAK, layers
 from ..networks.parts import LINEAR_LAYERS
 
+MOST_HIDDEN = 100_000  # units; beyond it a size is a slip of the pen
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -33,6 +35,7 @@ def scale_shift(gan: GAN) -> GAN:
     Where a hidden layer has a norm they are the norm's own. Where it has none, a `ScaleShift` is put behind it,
     before the activation, in an nn.Sequential that stands where the layer stood. The last layer stays frozen.
     """
+    check_kind("gan", gan, GAN, "a GAN")
     ready(gan.generator, "scale_shift")
     net = sequential_net(gan.generator)
     children = dict(net.named_children())
@@ -60,8 +63,9 @@ def low_rank(
     are drawn from `seed` with variance 1 / columns. The paper's factor alpha / rank is 1. Biases and norms are
     frozen, statistics too. A spectral norm is that of W + B A. The running average is of A and B, not of B A.
     """
-    if rank < 1:
-        raise ValueError(f"rank is {rank}; a whole number from 1, such as 4, is right")
+    check_kind("gan", gan, GAN, "a GAN")
+    rank, seed = whole_number("rank", rank), seed_number(seed)
+    generator, discriminator = true_or_false("generator", generator), true_or_false("discriminator", discriminator)
     networks = [gan.generator] * generator + [gan.discriminator] * discriminator
     if not networks:
         raise ValueError(
@@ -87,6 +91,7 @@ def low_rank(
 @torch.no_grad()
 def merge_low_rank(gan: GAN) -> GAN:
     """Fold B A into W, in the average too: plain networks that compute the same. They train as a whole again."""
+    check_kind("gan", gan, GAN, "a GAN")
     if not any("low_rank" in adapters(network) for network in gan.modules().values()):
         raise ValueError("there are no low-rank adapters to merge in this GAN; call low_rank first")
     for name, network in gan.modules().items():
@@ -113,12 +118,10 @@ def miner(gan: GAN, hidden: int | None = None, *, seed: int = 0) -> GAN:
     Its hidden layer has `hidden` units, by default as many as the latent has dimensions. D trains as before. Once
     the miner has been trained, `unfreeze` begins the paper's second stage, in which everything trains.
     """
+    check_kind("gan", gan, GAN, "a GAN")
     ready(gan.generator, "miner")
-    hidden = gan.config.latent_dim if hidden is None else hidden
-    if hidden < 1:
-        raise ValueError(
-            f"hidden is {hidden}; a whole number from 1 is right, the latent has {gan.config.latent_dim}"
-        )
+    hidden = gan.config.latent_dim if hidden is None else whole_number("hidden", hidden, 1, MOST_HIDDEN)
+    seed = seed_number(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         first = Miner(gan.config.latent_dim, hidden).to(gan.device)
