@@ -360,13 +360,13 @@ def test_bad_input_is_answered_in_one_sentence(shipped: GAN) -> None:
 
     explorer = LatentExplorer(shipped)
     calls: list[tuple[Callable[[], Any], str]] = [
-        (lambda: LatentExplorer("mnist-dcgan"), "not a str"),
+        (lambda: LatentExplorer("mnist-dcgan"), "gan is 'mnist-dcgan'"),
         (lambda: LatentExplorer(wrong), "latent_dim=64"),
         (lambda: LatentExplorer(wrong, latent_dim=3), r"became \(1, 3\)"),
         (lambda: LatentExplorer(shipped, grid=(0, 4)), r"grid is \(0, 4\)"),
         (lambda: LatentExplorer(shipped, seed=-1), "seed is -1"),
         (lambda: LatentExplorer(shipped, directions={"up": torch.zeros(64)}), "'up'.*not all 0"),
-        (lambda: LatentExplorer(shipped, directions=torch.eye(3)), r"shape \(3,\); it should be 64 numbers"),
+        (lambda: LatentExplorer(shipped, directions=torch.eye(3)), r"shape \(3,\); it should be 64 finite numbers"),
         (lambda: setattr(explorer, "z", [0.0] * 3), "z has 3 numbers; this generator takes 64"),
     ]
     for call, said in calls:

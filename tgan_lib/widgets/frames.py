@@ -15,12 +15,14 @@ import io
 import json
 from collections.abc import Collection, Mapping, Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from ..errors import check_kind, one_of, shown, whole_number
 from ..plots import tile
 
 # Outputs of a notebook may be put in after the page was loaded, and one figure may be shown twice: so each script
@@ -71,26 +73,40 @@ class Frames:
         start: Mapping[str, int] | None = None,
         width: int = 480,
     ) -> None:
-        shape = tuple(len(labels) for labels in axes.values())
-        if pictures.dtype != np.uint8 or pictures.shape[: len(shape)] != shape:
+        shape = check_axes(axes)
+        check_kind("pictures", pictures, np.ndarray, "a uint8 array, such as `grids` makes,")
+        rest = pictures.shape[len(shape) :]
+        if (
+            pictures.dtype != np.uint8
+            or pictures.shape[: len(shape)] != shape
+            or 0 in rest
+            or not (len(rest) == 2 or (len(rest) == 3 and rest[2] in (2, 3, 4)))
+        ):
             raise ValueError(
                 f"pictures are {pictures.dtype} of shape {pictures.shape}, the axes have {shape} places; uint8 with "
-                "those leading axes is right"
+                "those leading axes, then (H, W) or (H, W, 2 to 4), is right"
             )
+        check_kind("alt", alt, str, "a line of words")
+        check_kind("choose", choose, (list, tuple, set, frozenset), "a list of names of axes")
+        check_kind("start", start, (Mapping, type(None)), "a dictionary such as {'step': 0}")
+        check_kind("captions", captions, (list, tuple), "a list of lines of words")
+        for caption in captions:
+            check_kind("a caption", caption, str, "a line of words")
         if captions and len(captions) != prod(shape):
             raise ValueError(
                 f"there are {len(captions)} captions for {prod(shape)} pictures; one each is right"
             )
-        if unknown := [name for name in (*choose, *(start or {})) if name not in axes]:
-            raise ValueError(f"there is no axis named {unknown[0]!r}; known: {', '.join(axes)}")
-        for name, at in (start or {}).items():
-            if not 0 <= at < len(axes[name]):
-                raise ValueError(f"{name!r} starts at {at}; 0 to {len(axes[name]) - 1} is right")
+        for name in (*choose, *(start or {})):
+            one_of("axis", name, axes)
+        starts = {
+            name: whole_number(f"the start of {name!r}", at, 0, len(axes[name]) - 1)
+            for name, at in (start or {}).items()
+        }
         self.flat = pictures.reshape(-1, *pictures.shape[len(shape) :])
         self.axes = {name: [str(label) for label in labels] for name, labels in axes.items()}
         self.alt, self.choose, self.captions = alt, set(choose), list(captions)
-        self.start = {name: (start or {}).get(name, 0) for name in axes}
-        self.width = width
+        self.start = {name: starts.get(name, 0) for name in axes}
+        self.width = whole_number("width", width)
 
     def __repr__(self) -> str:
         return f"Frames({len(self.flat)} pictures by {', '.join(self.axes)})"
@@ -139,6 +155,19 @@ class Frames:
         return f'<label style="{style}">{html.escape(axis)} {field}</label>'
 
 
+def check_axes(axes: Any) -> tuple[int, ...]:
+    """How many places each axis has; TypeError or ValueError for axes without names or words."""
+    check_kind("axes", axes, Mapping, "a dictionary such as {'step': ['0', '100']}")
+    for name, labels in axes.items():
+        check_kind("the name of an axis", name, str, "a word")
+        check_kind(f"the axis {name!r}", labels, (list, tuple, range), "a list of words")
+        if not labels:
+            raise ValueError(f"the axis {name!r} is {shown(labels)}; one word or more is right")
+    if not axes:
+        raise ValueError("axes is {}; one axis or more is right")
+    return tuple(len(labels) for labels in axes.values())
+
+
 def tiles(pictures: NDArray[np.uint8]) -> tuple[bytes, int, int]:
     """Pictures (n, H, W) or (n, H, W, colours) as one PNG, and how many columns and rows of them it has."""
     if pictures.shape[3:] == (4,) and (pictures[..., :1] == pictures[..., 1:3]).all():
@@ -157,4 +186,11 @@ def tiles(pictures: NDArray[np.uint8]) -> tuple[bytes, int, int]:
 
 def grids(batches: Sequence[Tensor], columns: int = 8) -> NDArray[np.uint8]:
     """Batches of samples, each (N, C, H, W) in [-1, 1] or uint8, as pictures (len(batches), H', W', 4)."""
-    return np.stack([tile(batch, columns) for batch in batches])
+    if not isinstance(batches, (list, tuple)) or not batches:
+        raise ValueError(f"batches is {shown(batches)}; a list of one batch of samples or more is right")
+    found = [tile(batch, columns) for batch in batches]
+    if odd := [sheet.shape for sheet in found if sheet.shape != found[0].shape]:
+        raise ValueError(
+            f"the batches make pictures of shapes {found[0].shape} and {odd[0]}; one shape is right"
+        )
+    return np.stack(found)

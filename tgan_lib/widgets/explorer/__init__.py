@@ -21,6 +21,7 @@ import traitlets
 from torch import Tensor, nn
 
 from ...device import device_of
+from ...errors import check_kind, first_line, shown, whole_number
 from ...gan import GAN
 from ...latent.directions import closed_form_directions, first_linear
 from . import assets
@@ -32,6 +33,8 @@ __all__ = ["LatentExplorer", "Unsupported", "pack"]
 
 Draw = Callable[[Tensor], Tensor]
 Directions = Mapping[str, Tensor] | Tensor
+MOST_SEED = 2**32 - 1
+MOST_LATENT = 2**16
 MOST_SIDE = 12  # of the grid; its cells stay wide enough to touch
 STATE = ("name", "image", "latent_dim", "directions", "seed", "rows", "columns", "z", "drawn_by")
 
@@ -53,8 +56,8 @@ class LatentExplorer(anywidget.AnyWidget):
     _esm = assets.module()
     _css = assets.style()
 
-    z = traitlets.List(traitlets.Float()).tag(sync=True)
-    seed = traitlets.Int().tag(sync=True)
+    z = traitlets.Any([]).tag(sync=True)  # a list of numbers, and an int: looked at below, in our own words
+    seed = traitlets.Any(0).tag(sync=True)
     rows = traitlets.Int().tag(sync=True)
     columns = traitlets.Int().tag(sync=True)
     directions = traitlets.Dict().tag(sync=True)
@@ -73,16 +76,26 @@ class LatentExplorer(anywidget.AnyWidget):
         *,
         latent_dim: int | None = None,
     ) -> None:
-        check_grid_and_seed(grid, seed)
+        check_grid(grid)
+        seed = whole_number("seed", seed, 0, MOST_SEED)
+        check_kind("name", name, (str, type(None)), "a shipped model's name or None")
+        if latent_dim is not None:
+            latent_dim = whole_number("latent_dim", latent_dim, 1, MOST_LATENT)
         self._generator, self._draw, size = resolve(gan, latent_dim)
         first = seeded_latents(1, size, seed)
-        images = self._pictures(first)
+        try:
+            images = self._pictures(first)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"gan is {shown(gan)}, which does not draw from latents of shape {first.shape} ({first_line(error)}); "
+                "a generator of images from latents of that length is right"
+            ) from error
         card = gan.card if isinstance(gan, GAN) else {}
         super().__init__(
             z=first[0].round(6).astype(float).tolist(),
-            seed=int(seed),
-            rows=grid[0],
-            columns=grid[1],
+            seed=seed,
+            rows=int(grid[0]),
+            columns=int(grid[1]),
             directions=name_directions(directions, gan, self._generator, size),
             image=list(images.shape[1:]),
             latent_dim=size,
@@ -97,14 +110,28 @@ class LatentExplorer(anywidget.AnyWidget):
 
     @traitlets.validate("z")
     def _check_z(self, proposal: Any) -> list[float]:
-        z: list[float] = proposal["value"]
-        if self.latent_dim and (len(z) != self.latent_dim or not np.isfinite(z).all()):
-            raise ValueError(f"z has {len(z)} numbers; this generator takes {self.latent_dim}, all finite")
-        return z
+        z = proposal["value"]
+        try:
+            numbers = np.asarray(z, float)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"z is {shown(z)}; a list of {self.latent_dim} numbers is right") from error
+        if numbers.ndim != 1 or not np.isfinite(numbers).all():
+            raise ValueError(f"z is {shown(z)}; a list of {self.latent_dim} finite numbers is right")
+        if self.latent_dim and len(numbers) != self.latent_dim:
+            raise ValueError(
+                f"z has {len(numbers)} numbers; this generator takes {self.latent_dim}, all finite"
+            )
+        found: list[float] = numbers.tolist()
+        return found
+
+    @traitlets.validate("seed")
+    def _check_seed(self, proposal: Any) -> int:
+        return whole_number("seed", proposal["value"], 0, MOST_SEED)
 
     def _pictures(self, z: np.ndarray) -> Tensor:
         images = self._draw(torch.from_numpy(z))
-        if images.ndim != 4 or len(images) != len(z) or images.shape[1] not in (1, 3):
+        check_kind("what the generator draws", images, Tensor, "a tensor of images (N, 1 or 3, H, W)")
+        if images.ndim != 4 or len(images) != len(z) or images.shape[1] not in (1, 3) or 0 in images.shape:
             raise ValueError(
                 f"{len(z)} latents became {tuple(images.shape)}; the explorer shows images (N, 1 or 3, H, W)"
             )
@@ -149,9 +176,7 @@ def resolve(gan: Any, latent_dim: int | None) -> tuple[nn.Module | None, Draw, i
     if isinstance(gan, nn.Module):
         return gan, lambda z: draw_with(gan, z), latent_dim or first_linear(gan).in_features
     if not callable(gan):
-        raise TypeError(
-            f"an explorer takes a GAN, a generator or a function of z, not a {type(gan).__name__}"
-        )
+        raise TypeError(f"gan is {shown(gan)}; an explorer takes a GAN, a generator or a function of z")
     if latent_dim is None:
         raise ValueError(
             "the size of a function's latents is not known; give it, as in LatentExplorer(f, latent_dim=64)"
@@ -201,7 +226,15 @@ def name_directions(
     """Directions as the view takes them: name -> unit vector, four decimals. None if there is nothing to find
     them in.
     """
+    check_kind(
+        "directions",
+        given,
+        (Mapping, Tensor, np.ndarray, list, tuple, type(None)),
+        "name -> vector, or rows of one each,",
+    )
     found: Any = given if given is not None else getattr(gan, "directions", None)
+    if getattr(found, "ndim", 1) == 0:
+        raise ValueError(f"directions is {shown(found)}; rows of {size} numbers are right")
     if found is None or len(found) == 0:
         try:
             found = {} if generator is None else closed_form_directions(generator, min(5, size))
@@ -214,18 +247,23 @@ def name_directions(
 
 def unit(name: str, vector: Any, size: int) -> list[float]:
     """A direction made unit length, rounded to four decimals."""
-    row = torch.as_tensor(vector, dtype=torch.float64).cpu()
+    try:
+        row = torch.as_tensor(vector, dtype=torch.float64).cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"direction {name!r} is {shown(vector)}; it should be {size} numbers, not all 0"
+        ) from error
     if row.shape != (size,) or not torch.isfinite(row).all() or row.norm() == 0:
         raise ValueError(
-            f"direction {name!r} has shape {tuple(row.shape)}; it should be {size} numbers, not all 0"
+            f"direction {name[:40]!r} has shape {tuple(row.shape)}; it should be {size} finite numbers, not all 0"
         )
     numbers: list[float] = (row / row.norm()).numpy().round(4).tolist()
     return numbers
 
 
-def check_grid_and_seed(grid: tuple[int, int], seed: int) -> None:
-    """ValueError unless the grid is two small whole numbers and the seed fits in 32 bits."""
-    if len(grid) != 2 or not all(isinstance(n, int) and 1 <= n <= MOST_SIDE for n in grid):
-        raise ValueError(f"grid is {grid}; it should be (rows, columns), each from 1 to {MOST_SIDE}")
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed is {seed!r}; it should be a whole number from 0 to {2**32 - 1}")
+def check_grid(grid: Any) -> None:
+    """ValueError unless the grid is two small whole numbers."""
+    if not isinstance(grid, (list, tuple)) or len(grid) != 2:
+        raise ValueError(f"grid is {shown(grid)}; it should be (rows, columns), each from 1 to {MOST_SIDE}")
+    for name, side in zip(("rows", "columns"), grid, strict=True):
+        whole_number(f"grid is {shown(grid)}, whose number of {name}", side, 1, MOST_SIDE)

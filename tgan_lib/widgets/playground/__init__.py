@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import json
 from html import escape
-from math import isfinite
 from typing import Any
 
 import anywidget
 import traitlets
 
-from ...errors import unknown_name
+from ...errors import one_of, real_number, shown, true_or_false
 from . import assets
 from .choices import BATCHES, CHOICES, MOST_SEED, PRESETS
 
@@ -58,16 +57,18 @@ class Playground(anywidget.AnyWidget):
         batch: int | None = None,
         arrows: bool | None = None,
     ) -> None:
-        if preset is not None and preset not in PRESETS:
-            raise unknown_name("preset", preset, PRESETS)
+        if preset is not None:
+            one_of("preset", preset, PRESETS)
         given: dict[str, Any] = {"data": data, "loss": loss, "penalty": penalty, "optimiser": optimiser}
         for kind, name in given.items():
-            if name is not None and name not in CHOICES[kind]:
-                raise unknown_name(kind, name, CHOICES[kind])
+            if name is not None:
+                one_of(kind, name, CHOICES[kind])
         given |= {"d_steps": d_steps, "head_start": head_start, "batch": batch, "arrows": arrows}
         if learning_rates is not None:
             given["rate_g"], given["rate_d"] = check_rates(learning_rates)
         check_numbers(seed, d_steps, head_start, batch)
+        if arrows is not None:
+            true_or_false("arrows", arrows)
         start = PRESETS[preset or "good"]["settings"]
         settings = start | {key: value for key, value in given.items() if value is not None}
         unchanged = settings == start
@@ -99,13 +100,11 @@ class Playground(anywidget.AnyWidget):
 def check_rates(rates: Any) -> tuple[float, float]:
     """G's and D's learning rates as floats; ValueError unless they are two numbers above 0."""
     try:
-        g, d = (float(rate) for rate in rates)
-    except (TypeError, ValueError):
-        g = d = 0.0
-    if not (g > 0 and isfinite(g) and d > 0 and isfinite(d)):
+        g, d = (real_number("a rate", rate, above=0) for rate in rates)
+    except Exception as error:  # whatever comes of taking it for two numbers
         raise ValueError(
-            f"learning_rates is {rates!r}; two numbers above 0 are right, G's and D's, as in (0.001, 0.003)"
-        )
+            f"learning_rates is {shown(rates)}; two numbers above 0 are right, G's and D's, as in (0.001, 0.003)"
+        ) from error
     return g, d
 
 
@@ -121,4 +120,4 @@ def check_numbers(seed: Any, d_steps: Any, head_start: Any, batch: Any) -> None:
         if value is not None and (
             not isinstance(value, int) or isinstance(value, bool) or value not in allowed
         ):
-            raise ValueError(f"{name} is {value!r}; {words} is right")
+            raise ValueError(f"{name} is {shown(value)}; {words} is right")
