@@ -1,5 +1,5 @@
 # make book   builds the site and says where to open it
-# make test   runs everything
+# make test   runs what tells most in a few minutes; make test-all the rest too
 # Another Python: make book PYTHON=python3.13 (any from 3.10 on; remove .venv first to change it)
 
 PYTHON ?= python3
@@ -10,10 +10,10 @@ READY := $(VENV)/ready
 # Without it every start of Python recompiles where PYTHONDONTWRITEBYTECODE is set.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help env book notebooks test lab execute bench lint lock clean
+.PHONY: help env book notebooks test test-all lab execute bench lint lock clean
 
 help: ## say what there is to make (what plain `make` does)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' Makefile
 
 env: $(READY) ## the environment in .venv, from requirements.lock
 
@@ -26,10 +26,15 @@ $(READY): requirements.lock pyproject.toml
 	touch $(READY)
 
 book: $(READY) ## the site, in _build/html; every warning is an error
-	$(BIN)/python book/tools/build.py
+	$(BIN)/python book/tools/build.py --if-stale
 
-test: book ## every test and every notebook at the smallest budget, on the site just built
-	TGAN_BUDGET=smoke $(BIN)/python -m pytest -n 2 --durations=15 --durations-min=1
+PYTEST := TGAN_BUDGET=smoke $(BIN)/python -m pytest -n 2 --durations=15 --durations-min=1
+
+test: book ## the tests and every notebook at the smallest budget, on the built site: minutes
+	$(PYTEST) -m "not slow"
+
+test-all: book ## the slow tests too: all kills, every page in every form, what the network is asked
+	$(PYTEST)
 
 notebooks: $(READY) ## every chapter in plain Markdown, in notebooks/, for Colab, Kaggle, JupyterLab and VS Code
 	$(BIN)/python book/tools/plain.py

@@ -1,10 +1,14 @@
-"""For every test run, wherever it starts: where the book's tools are, and that notebooks run small."""
+"""For every test run, wherever it starts: where the book's tools are, that notebooks run small, and the order."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from functools import cache
 from pathlib import Path
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "book" / "tools"))
 
@@ -14,3 +18,20 @@ os.environ.setdefault("TGAN_BUDGET", "smoke")
 # Workers share the cores: one thread each, or they wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@cache
+def rank(path: Path) -> tuple[int, float]:
+    """A file's place in a run: browsers, then notebooks by the seconds of their last smoke run, then all others."""
+    if path.parent.name == "browser":
+        return 0, 0.0
+    if path.suffix == ".ipynb":
+        record = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("tgan", {})
+        return 1, -record.get("smoke_seconds", 0.0)
+    return 2, 0.0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: workers take a file at a time, and nobody should wait for one begun last."""
+    items.sort(key=lambda item: rank(item.path))

@@ -95,6 +95,7 @@ def test_operations_of_an_mlp_step_are_the_closed_form() -> None:
     assert cost["share_of_matmul"] > 0
 
 
+@pytest.mark.slow
 def test_memory_is_what_a_step_adds_whatever_its_parent_holds() -> None:
     held = torch.zeros(60_000_000)  # 240 MB in this process must not hide what the measured one needs
     small_net, large_net = (costs.peak_mebibytes("mlp", 28, 1, n) for n in (16, 1000))

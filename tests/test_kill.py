@@ -9,14 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from kill_worker import AFTER_RENAME, BEFORE_RENAME, METHODS
+from kill_worker import AFTER_RENAME, BEFORE_RENAME
 
 from tgan_lib.training.checkpoint import load_checkpoint
 from tgan_lib.training.history import History
@@ -85,24 +86,28 @@ def zygote() -> Iterator[Zygote]:
 
 @dataclass
 class Whole:
-    """The undisturbed runs: their states after STEPS and after MORE, and the seconds that a step of theirs takes."""
+    """A method's undisturbed run: its states after STEPS and after MORE, and the seconds that a step of it takes."""
 
-    states: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
-    beat: dict[str, float] = field(default_factory=dict)
+    states: dict[int, dict[str, Any]] = field(default_factory=dict)
+    beat: float = 0.0
 
 
 @pytest.fixture(scope="module")
-def whole(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    whole = Whole()
-    for method in METHODS:
-        folder = tmp_path_factory.mktemp(method)
+def whole(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Whole]:
+    """`whole(method)`, run when it is first asked for."""
+
+    @cache
+    def run(method: str) -> Whole:
+        found, folder = Whole(), tmp_path_factory.mktemp(method)
         for steps in (STEPS, STEPS + MORE):
             started = time.perf_counter()
             zygote.run(run_dir=str(folder), steps=steps, method=method, save_every=10**6)
-            whole.beat[method] = (time.perf_counter() - started) / (STEPS if steps == STEPS else MORE)
-            whole.states[method, steps] = load_checkpoint(folder / "checkpoint.pt")
-        assert len(whole.states[method, STEPS]["records"]) == STEPS
-    return whole
+            found.beat = (time.perf_counter() - started) / (STEPS if steps == STEPS else MORE)
+            found.states[steps] = load_checkpoint(folder / "checkpoint.pt")
+        assert len(found.states[STEPS]["records"]) == STEPS
+        return found
+
+    return run
 
 
 def assert_same(one: Any, other: Any, where: str = "") -> None:
@@ -127,7 +132,7 @@ def assert_ends_like(whole: Whole, zygote: Zygote, folder: Path, method: str) ->
     """Run to STEPS and MORE: weights, optimisers, generators, sampler, method state and every loss are the same."""
     for steps in (STEPS, STEPS + MORE):
         zygote.run(run_dir=str(folder), steps=steps, method=method, save_every=25)
-        ours, theirs = load_checkpoint(folder / "checkpoint.pt"), whole.states[method, steps]
+        ours, theirs = load_checkpoint(folder / "checkpoint.pt"), whole.states[steps]
         assert {"networks", "optimisers", "sampler", "random", "step", "records"} <= ours.keys()
         assert ours["step"] == steps
         assert_same(ours, theirs)
@@ -143,10 +148,11 @@ def step_in(folder: Path) -> int:
     return load_checkpoint(path)["step"] if path.exists() else 0
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [pytest.param("plain", marks=pytest.mark.slow), "ada"])
 def test_a_run_killed_at_any_instant_ends_as_if_it_had_not_been(
-    zygote: Zygote, whole: Whole, tmp_path: Path, method: str
+    zygote: Zygote, whole: Callable[[str], Whole], tmp_path: Path, method: str
 ) -> None:
+    undisturbed = whole(method)
     rng = random.Random(method)
     options = {"run_dir": str(tmp_path), "steps": STEPS, "method": method}
     part = tmp_path / "checkpoint.pt.part"
@@ -174,7 +180,7 @@ def test_a_run_killed_at_any_instant_ends_as_if_it_had_not_been(
         zygote.start(**options, save_every=every, leash=lived + SLACK)
         for _ in range(lived):
             zygote.read("alive")
-        time.sleep(rng.uniform(0, 2 * whole.beat[method]))
+        time.sleep(rng.uniform(0, 2 * undisturbed.beat))
         zygote.send(signal.SIGKILL)
         killed(max(step, (step + lived - 1) // every * every), STEPS - 1)
     at_random = in_save
@@ -186,10 +192,10 @@ def test_a_run_killed_at_any_instant_ends_as_if_it_had_not_been(
         expected = before + save - (point in BEFORE_RENAME)
         assert killed(expected, expected) == (point in BEFORE_RENAME[1:]), point
         in_save += point in AFTER_RENAME or point == "before open"
-    assert_ends_like(whole, zygote, tmp_path, method)
+    assert_ends_like(undisturbed, zygote, tmp_path, method)
     assert not part.exists()
     if method == "ada":  # it had something to lose
-        p = [float(whole.states[method, steps]["augment"]["p"]) for steps in (STEPS, STEPS + MORE)]
+        p = [float(undisturbed.states[steps]["augment"]["p"]) for steps in (STEPS, STEPS + MORE)]
         assert len({0.5, 1.0, *p}) == 4
     print(f"\n{method}: survived {survived} of {tries} kills; {in_save} fell into a save,", end=" ")
     print(f"{at_random} of these among the {KILLS} at random instants")
@@ -197,9 +203,11 @@ def test_a_run_killed_at_any_instant_ends_as_if_it_had_not_been(
     assert in_save >= 5
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_well_and_goes_on_as_if_it_had_not_been(
-    zygote: Zygote, whole: Whole, tmp_path: Path
+    zygote: Zygote, whole: Callable[[str], Whole], tmp_path: Path
 ) -> None:
+    undisturbed = whole("plain")
     rng = random.Random(1)
     options = {"run_dir": str(tmp_path), "steps": STEPS, "method": "plain", "save_every": 3}
     # a whole Python process once: nothing is handed on but the file
@@ -217,14 +225,14 @@ def test_an_interrupted_run_ends_well_and_goes_on_as_if_it_had_not_been(
         before = step_in(tmp_path)
         zygote.start(**options, leash=1 + SLACK)
         zygote.read("alive")
-        time.sleep(rng.uniform(0, 2 * whole.beat["plain"]))
+        time.sleep(rng.uniform(0, 2 * undisturbed.beat))
         zygote.send(signal.SIGINT)
         assert zygote.ended() == 0, zygote.said
         said = "".join(zygote.said)
         assert f"Going on from step {before}" in said
         assert f"Stopped after step {step_in(tmp_path)}; it is saved in {tmp_path}" in said
         assert before < step_in(tmp_path) < STEPS
-    assert_ends_like(whole, zygote, tmp_path, "plain")
+    assert_ends_like(undisturbed, zygote, tmp_path, "plain")
 
 
 def test_a_history_that_a_kill_left_behind_its_checkpoint_catches_up(zygote: Zygote, tmp_path: Path) -> None:

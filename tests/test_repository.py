@@ -86,6 +86,7 @@ def test_the_library_sets_no_ceiling() -> None:
 
 
 @pytest.mark.network
+@pytest.mark.slow
 def test_installing_the_library_on_colab_moves_nothing_that_is_there(tmp_path: Path) -> None:
     pins = tmp_path / "colab.txt"
     pins.write_text("".join(f"{name}=={version}\n" for name, version in COLAB.items()))
@@ -255,13 +256,46 @@ TEXT = re.compile(r"\.(py|md|ipynb|m?js|css|svg|ya?ml|toml|cff|json|bib|lock)$|(
 MACHINE_PATH = re.compile(r"(?<![\w.~$:/<>*-])/(?:work|root|home(?!/me\b)|Users|mnt)/\w|\b[A-Z]:\\+Users\\")
 
 
-def test_no_text_file_names_a_path_of_somebodys_machine() -> None:
-    assert MACHINE_PATH.search(" see " + "/home" + "/ada/book"), "the pattern is blind"
+LONGEST = 320  # lines of a Python file
+TABLES = re.compile(r"tgan_lib/exercises/\w+\.py|tests/answers/\w+\.py")  # of mistakes: as long as need be
+
+
+def listed(*options: str) -> list[str]:
+    """What `git ls-files` says with these options, by line. Skips where there is no checkout to ask."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("needs a git checkout, to know which files belong to the repository")
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    files = [ROOT / name for name in names if TEXT.search(name) and (ROOT / name).is_file()]
+    command = ["git", "ls-files", "-z", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.split("\0")[:-1]
+
+
+def ours() -> list[Path]:
+    """The repository's files, those that are about to be committed too."""
+    names = listed("--cached", "--others", "--exclude-standard")
+    return [ROOT / name for name in names if (ROOT / name).is_file()]
+
+
+def test_no_file_is_a_symbolic_link() -> None:
+    """Windows clones a link as a text file that holds its target."""
+    modes = [entry.split("\t") for entry in listed("--stage")]
+    assert len(modes) > 20
+    assert [name for mode, name in modes if mode.startswith("120000")] == []
+    assert [str(path.relative_to(ROOT)) for path in ours() if path.is_symlink()] == []
+
+
+def test_no_python_file_is_too_long_to_read_but_tables_of_mistakes() -> None:
+    lines = {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8").count("\n")
+        for path in ours()
+        if path.suffix == ".py"
+    }
+    assert len(lines) > 50
+    assert {name: n for name, n in lines.items() if n > LONGEST and not TABLES.fullmatch(name)} == {}
+
+
+def test_no_text_file_names_a_path_of_somebodys_machine() -> None:
+    assert MACHINE_PATH.search(" see " + "/home" + "/ada/book"), "the pattern is blind"
+    files = [path for path in ours() if TEXT.search(path.relative_to(ROOT).as_posix())]
     assert len(files) > 20
     found = []
     for path in files:

@@ -22,7 +22,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 STAMP = ROOT / "_build" / "site-built"  # touched after a build that ended well
-SOURCES = ("_config.yml", "_toc.yml", "book", "tgan_lib")
+SOURCES = ("_config.yml", "_toc.yml", "requirements.lock", "book", "tgan_lib")
 WIDGET = b"application/vnd.jupyter.widget-view+json"
 
 

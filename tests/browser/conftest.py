@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -68,13 +69,9 @@ def site_url(site: Path) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Visit]]:
-    """`open_page(url, width=1280, dark=False)` opens a page, waits for its load event and returns a `Visit`.
-
-    Further keywords go to playwright's `Browser.new_context`. Every request to another origin, every console
-    error and every failed request is noted from the first byte on; `visit.assert_clean()` fails on any.
-    """
+@contextmanager
+def opening(browser: Any) -> Iterator[Callable[..., Visit]]:
+    """What `open_page` is, for as long as the pages that it opened are wanted."""
     contexts: list[Any] = []
 
     def open_one(url: str, width: int = 1280, dark: bool = False, **options: Any) -> Visit:
@@ -95,6 +92,31 @@ def open_page(browser: Any) -> Iterator[Callable[..., Visit]]:
         page.goto(url, wait_until="load")
         return visit
 
-    yield open_one
-    for context in contexts:
-        context.close()
+    try:
+        yield open_one
+    finally:
+        for context in contexts:
+            context.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Visit]]:
+    """`open_page(url, width=1280, dark=False)` opens a page, waits for its load event and returns a `Visit`.
+
+    Further keywords go to playwright's `Browser.new_context`. Every request to another origin, every console
+    error and every failed request is noted from the first byte on; `visit.assert_clean()` fails on any.
+    """
+    with opening(browser) as open_one:
+        yield open_one
+
+
+@pytest.fixture(scope="module")
+def open_once(browser: Any) -> Callable[..., AbstractContextManager[Visit]]:
+    """`with open_once(url, ...) as visit`: one page for several tests."""
+
+    @contextmanager
+    def once(url: str, **options: Any) -> Iterator[Visit]:
+        with opening(browser) as open_one:
+            yield open_one(url, **options)
+
+    return once

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from visits import ROOT, Visit
 
-pytestmark = pytest.mark.browser
+# Slow: test_jupyterlab.py moves an explorer in JupyterLab too.
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 CELLS = [
     "import torch\nfrom tgan_lib import GAN, LatentExplorer\n"

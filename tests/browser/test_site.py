@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,16 @@ pytestmark = pytest.mark.browser
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+# One page of each shape: what takes longest runs on these in `make test`, on all pages in `make test-all`.
+SHAPES = {
+    "book/index",
+    "book/loss/03_image_gans",
+    "book/reference/glossary",
+    "book/reference/api_data",
+}
+SHAPES_AND_SLOW = [
+    pytest.param(page, marks=() if page in SHAPES else pytest.mark.slow, id=page) for page in PAGES
+]
 PHONE = 390  # CSS pixels
 GRAVE = ("serious", "critical")
 
@@ -37,11 +48,12 @@ def scroll_through(visit: Visit) -> None:
     )
 
 
-def findings(visit: Visit) -> list[str]:
-    """What axe-core finds serious or critical, one line for each element."""
+def findings(visit: Visit, contrast: bool) -> list[str]:
+    """What axe-core finds serious or critical, one line for each element: with its contrast rule, or without."""
     from axe_playwright_python.sync_playwright import Axe
 
-    report = Axe().run(visit.page, options={"resultTypes": ["violations"]}).response
+    options = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": contrast}}}
+    report = Axe().run(visit.page, options=options).response
     return [
         f"{rule['id']} ({rule['impact']}): {node['html'][:160]} | {node['failureSummary'][:300]}"
         for rule in report["violations"]
@@ -50,15 +62,11 @@ def findings(visit: Visit) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("scheme", ["http", "file"])
-def test_page_keeps_to_itself(
-    open_page: Callable[..., Visit], site: Path, site_url: str, page: str, scheme: str
-) -> None:
-    base = site_url if scheme == "http" else site.as_uri()
-    visit = open_page(f"{base}/{page}.html")
-    settle(visit)
-    scroll_through(visit)
+def open_folds(visit: Visit) -> None:
+    visit.page.eval_on_selector_all("details", "all => all.forEach(d => { d.open = true })")
+
+
+def assert_keeps_to_itself(visit: Visit) -> None:
     visit.page.wait_for_load_state("networkidle")
     visit.assert_clean()
     formulas = visit.page.locator(".math").count()
@@ -69,24 +77,30 @@ def test_page_keeps_to_itself(
     assert visit.page.eval_on_selector_all("img", empty) == []
 
 
-@pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_page_is_accessible(open_page: Callable[..., Visit], site_url: str, page: str, theme: str) -> None:
-    """axe-core, with its contrast rule, on the page as it opens in each theme and with every fold opened."""
-    visit = open_page(f"{site_url}/{page}.html", dark=theme == "dark", reduced_motion="reduce")
-    settle(visit)
-    assert visit.page.get_attribute("html", "data-theme") == theme
-    visit.page.eval_on_selector_all("details", "all => all.forEach(d => { d.open = true })")
-    scroll_through(visit)
-    visit.page.wait_for_timeout(200)
-    assert findings(visit) == []
+@pytest.fixture(scope="module", params=PAGES)
+def visit(
+    request: pytest.FixtureRequest, open_once: Callable[..., AbstractContextManager[Visit]], site: Path
+) -> Iterator[Visit]:
+    """Each page as a folder on a disk shows it, which allows less than a server does; seen to its end."""
+    with open_once(f"{site.as_uri()}/{request.param}.html", reduced_motion="reduce") as opened:
+        settle(opened)
+        scroll_through(opened)
+        yield opened
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_page_fits_a_phone(open_page: Callable[..., Visit], site_url: str, page: str) -> None:
-    visit = open_page(f"{site_url}/{page}.html", width=PHONE)
-    settle(visit)
-    visit.page.eval_on_selector_all("details", "all => all.forEach(d => { d.open = true })")
+def test_page_keeps_to_itself(visit: Visit) -> None:
+    assert_keeps_to_itself(visit)
+
+
+def test_page_is_accessible(visit: Visit) -> None:
+    """axe-core on the page with every fold opened, but for its contrast rule, which takes longer than the others."""
+    open_folds(visit)
+    assert findings(visit, contrast=False) == []
+
+
+def test_page_fits_a_phone(visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": PHONE, "height": 900})
+    open_folds(visit)
     scroll_through(visit)
     wide = visit.page.evaluate(
         """limit => [...document.querySelectorAll('main *')]
@@ -95,6 +109,31 @@ def test_page_fits_a_phone(open_page: Callable[..., Visit], site_url: str, page:
         PHONE,
     )
     assert visit.page.evaluate("document.scrollingElement.scrollWidth") <= PHONE, f"too wide, perhaps: {wide}"
+
+
+@pytest.mark.parametrize("page", SHAPES_AND_SLOW)
+def test_page_keeps_to_itself_on_a_server(open_page: Callable[..., Visit], site_url: str, page: str) -> None:
+    visit = open_page(f"{site_url}/{page}.html")
+    settle(visit)
+    scroll_through(visit)
+    assert_keeps_to_itself(visit)
+
+
+@pytest.mark.parametrize("page", SHAPES_AND_SLOW)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_page_has_contrast(open_page: Callable[..., Visit], site_url: str, page: str, theme: str) -> None:
+    """axe-core with all its rules on the page as it opens in each theme."""
+    visit = open_page(f"{site_url}/{page}.html", dark=theme == "dark", reduced_motion="reduce")
+    settle(visit)
+    assert visit.page.get_attribute("html", "data-theme") == theme
+    open_folds(visit)
+    scroll_through(visit)
+    visit.page.wait_for_timeout(200)
+    assert findings(visit, contrast=True) == []
+
+
+def test_the_shapes_are_pages() -> None:
+    assert set(PAGES) >= SHAPES
 
 
 @pytest.mark.parametrize("scheme", ["http", "file"])
@@ -120,7 +159,7 @@ def test_phone_accessible_with_its_menu_open(open_page: Callable[..., Visit], si
     visit.page.locator(".bd-header-article .primary-toggle").click()
     visit.page.wait_for_timeout(500)
     assert visit.page.locator(".bd-sidebar-primary").is_visible()
-    assert findings(visit) == []
+    assert findings(visit, contrast=True) == []
 
 
 def test_theme_button_changes_the_theme(open_page: Callable[..., Visit], site_url: str) -> None:
@@ -147,7 +186,7 @@ def test_search_page_is_accessible(open_page: Callable[..., Visit], site_url: st
     visit = open_page(f"{site_url}/search.html?q=generator", reduced_motion="reduce")
     visit.page.wait_for_selector("#search-results li a")
     visit.page.wait_for_timeout(500)
-    assert findings(visit) == []
+    assert findings(visit, contrast=True) == []
 
 
 def test_the_front_door_opens_the_book(open_page: Callable[..., Visit], site: Path) -> None:
