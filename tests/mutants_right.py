@@ -3,6 +3,27 @@
 from __future__ import annotations
 
 RIGHT: dict[str, dict[str, str]] = {
+    "copy_what_fits": {
+        "for name, tensor in source.items(): -> over [::-1]": "a state dict is read by its names",
+        "result[name] = tensor -> (.detach())": "no gradient is asked",
+    },
+    "adam_step": {
+        "m = 0.5 * m + 0.5 * gradient -> (.detach())": "no gradient is asked",
+        "v = 0.9 * v + 0.1 * gradient ** 2 -> (.detach())": "no gradient is asked",
+        "m_hat = m / (1 - 0.5 ** t) -> (.detach())": "no gradient is asked",
+        "v_hat = v / (1 - 0.9 ** t) -> (.detach())": "no gradient is asked",
+        "return m_hat / (v_hat.sqrt() + 1e-08) -> (.detach())": "no gradient is asked",
+        "v = 0.9 * v + 0.1 * gradient ** 2 -> (.abs())": "it is never negative",
+        "v = 0.9 * v + 0.1 * gradient ** 2 -> (.clamp(min=0))": "it is never negative",
+        "v_hat = v / (1 - 0.9 ** t) -> (.abs())": "it is never negative",
+        "v_hat = v / (1 - 0.9 ** t) -> (.clamp(min=0))": "it is never negative",
+    },
+    "blend_states": {
+        "for name, tensor in source.items(): -> over [::-1]": "a state dict is read by its names",
+        "result[name] = torch.lerp(tensor, target[name], t) -> (.detach())": "no gradient is asked",
+        "result[name] = tensor if t < 0.5 else target[name] -> (.detach())": "no gradient is asked",
+        "t < 0.5 -> LtE": "half way neither is nearer",
+    },
     "middle_square": {
         "min(height, width) -> arguments 0 and 1 exchanged": "the smaller of two has no order",
         "return image[:, top:top + side, left:left + side] -> (.detach())": "no gradient is asked",

@@ -255,10 +255,13 @@ def _arranged(signature: inspect.Signature | None, arguments: dict[str, Any]) ->
 
 
 def raised_by(answer: object, error: BaseException) -> bool:
-    """True where the answer's own lines raise the error, and not something that they call, as torch may."""
-    code = own_code(answer)
-    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
-    return code is not None and innermost.f_code.co_filename == code.co_filename
+    """True where a `raise` of the answer's own made the error, and not something that it calls, as torch may."""
+    code, step = own_code(answer), error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    if code is None or step is None or step.tb_frame.f_code.co_filename != code.co_filename:
+        return False
+    return step.tb_frame.f_code.co_code[step.tb_lasti] == dis.opmap["RAISE_VARARGS"]
 
 
 def describe(error: BaseException, answer: object) -> str:

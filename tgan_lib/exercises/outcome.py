@@ -151,5 +151,5 @@ def described(arguments: Mapping[str, Any]) -> str:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
-        return [_rounded(one) for one in value]
+        return f"[{', '.join(str(_rounded(one)) for one in value)}]"
     return f"{value:g}" if isinstance(value, float) else value

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .core import NOTHING, Wrong, call, call_drawing, shown, wrong_if
+from .core import NOTHING, Raised, Wrong, call, call_drawing, shown, wrong_if
 from .outcome import Outcome, Reading, Tolerance, described, outcome, short
 from .state import difference, snapshot, tensors_of
 
@@ -62,6 +62,7 @@ class Value:
         changes: arguments that the exercise is meant to change. Without `seen`, their tensors are what is compared.
         marks: arguments that the answer may mark as wanting gradients.
         but: stands before every message of this stretch: "right for small logits, but ".
+        fails: stands before what the answer raises, if it raises: "it fails where shapes differ. Seen: ".
         backward: the answer is meant to leave gradients in networks.
         draws: the answer may draw from the global random generator.
         dtype: the value's dtype must be that of `right`.
@@ -84,6 +85,7 @@ class Value:
     changes: Sequence[str] = ()
     marks: Sequence[str] = ()
     but: str = ""
+    fails: str = ""
     backward: bool = False
     draws: bool = False
     dtype: bool = False
@@ -91,7 +93,7 @@ class Value:
 
     def at(self, given: Given, **other: Any) -> Value:
         """The same function on other inputs, with no mistakes but those named here."""
-        fresh = {"mistakes": {}, "signs": {}, "wrong": "", "but": ""}
+        fresh = {"mistakes": {}, "signs": {}, "wrong": "", "but": "", "fails": ""}
         return replace(self, given=given, **(fresh | other))
 
     @property
@@ -142,7 +144,10 @@ class Value:
         """What the answer's call makes, once it is seen that all else is as it was."""
         before = {name: snapshot(value) for name, value in zip(self.names, case, strict=True)}
         caller = call_drawing if self.draws else call
-        returned = caller(answer, **dict(zip(self.names, case, strict=True)))
+        try:
+            returned = caller(answer, **dict(zip(self.names, case, strict=True)))
+        except Raised as error:
+            raise Raised(self.fails + str(error)) from error
         for name, value in zip(self.names, case, strict=True):
             if name not in self.changes:
                 told = difference(name, value, before[name], may_mark=name in self.marks, backward=self.backward)
@@ -216,7 +221,7 @@ class Value:
         words = case | {"what": self.what, "part": key, "place": list(place), "got": got, "right": should}
         first = next(iter(case.values()), None)
         if isinstance(first, Tensor) and first.shape == part.shape:
-            words["at"] = float(first[place])
+            words["at"] = float(first.detach()[place])
         unbounded = ~part.isfinite() & wanted.isfinite()
         if bool(unbounded.any()):
             raise Wrong(self.overflow.format(**words | {"got": float(part[unbounded][0])}))
