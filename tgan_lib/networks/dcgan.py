@@ -92,7 +92,7 @@ class DCGANGenerator(Generator):
         bias = norm == "none"
         layers: list[nn.Module] = [
             nn.Linear(latent_dim, wide * start * start, bias=bias),
-            nn.Unflatten(1, (wide, start, start)),
+            nn.Unflatten(1, (int(wide), start, start)),
             *norms(wide),
             act(),
         ]

@@ -23,7 +23,7 @@ class MLPGenerator(Generator):
         for before, after in pairwise(widths):
             layers += [nn.Linear(before, after), nn.LeakyReLU(LEAK)]
         layers += [nn.Linear(widths[-1], channels * size * size), nn.Tanh()]
-        self.net = nn.Sequential(*layers, nn.Unflatten(1, (channels, size, size)))
+        self.net = nn.Sequential(*layers, nn.Unflatten(1, (int(channels), int(size), int(size))))
 
 
 class MLPDiscriminator(Discriminator):

@@ -132,7 +132,10 @@ def fitted(images: Tensor, size: int, channels: int) -> Tensor:
     if images.shape[1] != channels:
         images = images.mean(1, keepdim=True).expand(-1, channels, -1, -1)
     if images.shape[-2:] != (size, size):
-        images = interpolate(images, (size, size), mode="bilinear", antialias=True)
+        wide = images.to(
+            torch.promote_types(images.dtype, torch.float32)
+        )  # half has no antialiasing on the CPU
+        images = interpolate(wide, (size, size), mode="bilinear", antialias=True)
     return images
 
 

@@ -48,7 +48,7 @@ class ResNetGenerator(Generator):
         *narrower, wide = resnet_widths(width, doublings)
         layers: list[nn.Module] = [
             nn.Linear(latent_dim, wide * start * start),
-            nn.Unflatten(1, (wide, start, start)),
+            nn.Unflatten(1, (int(wide), start, start)),
         ]
         for after in reversed(narrower):
             layers.append(up_block(wide, after))
