@@ -61,6 +61,61 @@ def test_grids_stand_side_by_side_under_their_titles() -> None:
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["step 0", "step 1", "step 2", ""]
 
 
+def test_mean_and_range_of_numbers_however_they_come() -> None:
+    assert plots.mean_range([25.4, 25.7, 26.0]) == "25.7 (25.4 to 26.0)"
+    assert (
+        plots.mean_range(torch.tensor([[1000.0, 3000.0]], requires_grad=True), ",.0f")
+        == "2,000 (1,000 to 3,000)"
+    )
+    assert plots.mean_range(np.array([1, 2]), "+.2f", unit=" %") == "+1.50 % (+1.00 to +2.00)"
+    with pytest.raises(ValueError, match="no numbers here"):
+        plots.mean_range([])
+
+
+ROWS = {
+    "plain": {"distance": [2.0, 4.0], "cost": 1.0, "steps": 12345},
+    "a <b>": {"distance": np.array([3.0, 3.0]), "cost": 1.5, "steps": "none"},
+    "other": {"distance": [5.0, 6.0], "cost": float("nan")},
+}
+
+
+def test_a_table_says_what_it_shows_in_html_and_in_text() -> None:
+    found = plots.table(
+        ROWS,
+        caption="Ends",
+        corner="way",
+        form={"distance": ".1f"},
+        units={"cost": "ms"},
+        best={"distance": "least"},
+    )
+    assert found.cell("plain", "distance") == "3.0 (2.0 to 4.0)"
+    assert found.cell("plain", "steps") == "12,345"
+    assert found.cell("other", "steps") == ""
+    text = repr(found).splitlines()
+    assert text[0] == "Ends (*: best of its column)"
+    assert text[1].split() == ["way", "distance", "cost", "(ms)", "steps"]
+    assert text[2].endswith("3.0 (2.0 to 4.0) *       1.00  12,345")
+    assert "3.0 (3.0 to 3.0) *" in text[3]  # its equal
+    assert "*" not in text[4]
+    html = found._repr_html_()
+    assert html.count('scope="col"') == 4
+    assert html.count('scope="row"') == 3
+    assert "<caption>Ends (*: best of its column)</caption>" in html
+    assert '<th scope="row">a &lt;b&gt;</th>' in html
+    assert '<th scope="col">cost (ms)</th>' in html
+
+
+def test_a_table_refuses_what_it_does_not_have() -> None:
+    with pytest.raises(ValueError, match=r"no column of this table named 'cots' \(did you mean 'cost'\?\)"):
+        plots.table(ROWS, caption="", units={"cots": "ms"})
+    with pytest.raises(ValueError, match="no way to be best named 'first'"):
+        plots.table(ROWS, caption="", best={"cost": "first"})
+    with pytest.raises(ValueError, match="no row of this table named 'plan'"):
+        plots.table(ROWS, caption="").cell("plan", "cost")
+    with pytest.raises(ValueError, match="no column of this table named 'n'"):
+        plots.table(ROWS, caption="").cell("plain", "n")
+
+
 @pytest.mark.parametrize(
     ("value", "words"), [(12345, "'12,345'"), (0.12345, "'0.123'"), ("27 %", "'27 %'"), ("1,234", "'1,234'")]
 )

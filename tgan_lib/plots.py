@@ -7,6 +7,8 @@ in grey print. Series differ in colour *and* in line style.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -15,12 +17,15 @@ import torch
 from cycler import cycler
 from torch import Tensor
 
+from .errors import check_kind, real_number, shown, true_or_false, unknown_name, whole_number
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK = "#7d8590"  # 4:1 on white, 4.5:1 on the dark page
 COLOURS = ("#1f83d6", "#d9603b", "#2a9d78", "#a36bd1", "#b58a00", "#d1568f")
+MOST_COLUMNS = 10_000
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
 
@@ -59,6 +64,13 @@ def use_style() -> None:
 
 def to_array(images: Tensor) -> np.ndarray:
     """(N, C, H, W), floats in [-1, 1] or uint8 -> (N, H, W, 3) uint8."""
+    check_kind("images", images, Tensor, "a tensor (N, 1 or 3, H, W), such as gan.sample(16),")
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape:
+        raise ValueError(
+            f"images have shape {tuple(images.shape)}; (N, 1 or 3, H, W), none of them 0, is right"
+        )
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise ValueError(f"images are {images.dtype}; floats in [-1, 1] or uint8 are right")
     if images.dtype != torch.uint8:
         images = ((images.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     images = images.cpu()
@@ -70,6 +82,7 @@ def to_array(images: Tensor) -> np.ndarray:
 def tile(images: Tensor, columns: int, gap: int = 1) -> np.ndarray:
     """One picture of a grid, (rows (H + gap) - gap, columns (W + gap) - gap, 4) uint8; the gaps are transparent."""
     array = to_array(images)
+    columns, gap = whole_number("columns", columns, most=MOST_COLUMNS), whole_number("gap", gap, 0, most=1000)
     n, height, width, _ = array.shape
     rows = -(-n // columns)
     sheet = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), np.uint8)
@@ -84,10 +97,13 @@ def show_images(
     images: Tensor, columns: int = 8, title: str = "", ax: Axes | None = None, scale: float = 0.55
 ) -> Axes:
     """A grid of images without axes. `scale` is inches per image when a new figure is made."""
+    sheet = tile(images, columns)
+    check_kind("title", title, str, "a line of words")
     if ax is None:
+        scale = real_number("scale", scale, above=0, most=100)
         rows = -(-len(images) // columns)
         _, ax = plt.subplots(figsize=(columns * scale, rows * scale + (0.3 if title else 0)))
-    ax.imshow(tile(images, columns), interpolation="nearest")
+    ax.imshow(sheet, interpolation="nearest")
     ax.set_axis_off()
     ax.set_title(title, loc="left")
     return ax
@@ -95,7 +111,13 @@ def show_images(
 
 def show_grids(grids: Mapping[str, Tensor], columns: int = 4, across: int | None = None) -> Figure:
     """Several grids side by side under their titles, `across` of them to a row (all in one row by default)."""
-    across = across or len(grids)
+    check_kind("grids", grids, Mapping, "a dictionary of title: images")
+    if not grids:
+        raise ValueError("grids is {}; one grid of images or more is right")
+    columns = whole_number("columns", columns, most=MOST_COLUMNS)
+    across = len(grids) if across is None else whole_number("across", across, most=MOST_COLUMNS)
+    for images in grids.values():
+        to_array(images)
     down = -(-len(grids) // across)
     rows = -(-len(next(iter(grids.values()))) // columns)
     width = 8.0 / across
@@ -123,6 +145,12 @@ def curves(
 
     series: name -> (x of length n, one list of n values for each seed).
     """
+    check_kind("series", series, Mapping, "a dictionary of name: (x, a list for each seed)")
+    check_kind("xlabel", xlabel, str, "a word")
+    check_kind("ylabel", ylabel, str, "a word")
+    log_x, log_y = true_or_false("log_x", log_x), true_or_false("log_y", log_y)
+    for name, pair in series.items():
+        check_line(name, pair)
     if ax is None:
         _, ax = plt.subplots()
     for i, (name, (x, runs)) in enumerate(series.items()):
@@ -138,6 +166,142 @@ def curves(
     return ax
 
 
+def check_line(name: object, pair: Any) -> None:
+    """ValueError unless `pair` is x, n numbers, and one list of n numbers or more."""
+    try:
+        x, runs = (np.asarray(part, float) for part in pair)
+    except Exception as error:  # whatever comes of taking it for numbers
+        raise ValueError(
+            f"the series {shown(name)} is {shown(pair)}; (x, a list for each seed) is right"
+        ) from error
+    if x.ndim != 1 or runs.ndim != 2 or runs.shape[1] != len(x) or 0 in runs.shape:
+        raise ValueError(
+            f"the series {shown(name)} has x of shape {x.shape} and values of shape {runs.shape}; (n,) and (seeds, n) "
+            "are right"
+        )
+
+
+def mean_range(values: Any, form: str = ",.1f", unit: str = "") -> str:
+    """The mean of some numbers, and the least and the most of them in brackets: "25.7 (25.4 to 26.0)".
+
+    values: a sequence, array or tensor, of any shape. form: as in an f-string (".0f", "+.2f"). unit: put after
+    the mean (" %"). ValueError if there are none.
+    """
+    numbers = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, np.float64)
+    if numbers.size == 0:
+        raise ValueError("there are no numbers here whose mean and range could be given")
+    return f"{numbers.mean():{form}}{unit} ({numbers.min():{form}} to {numbers.max():{form}})"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What `table` makes: HTML where a notebook or a page shows it, text elsewhere; `cell` gives what stands where."""
+
+    caption: str
+    corner: str
+    columns: dict[str, str]  # name: its unit, or ""
+    rows: dict[str, dict[str, str]]
+    best: set[tuple[str, str]] = field(default_factory=set)  # (row, column)
+
+    def cell(self, row: str, column: str) -> str:
+        """The words in a cell, to glue. ValueError for an unknown row or column."""
+        if row not in self.rows:
+            raise unknown_name("row of this table", row, self.rows)
+        if column not in self.columns:
+            raise unknown_name("column of this table", column, self.columns)
+        return self.rows[row].get(column, "")
+
+    def _repr_html_(self) -> str:
+        """With header cells for row and column; too wide a table scrolls by itself, by keyboard too."""
+        head = "".join(
+            f'<th scope="col">{escape(name)}{f" ({escape(unit)})" if unit else ""}</th>'
+            for name, unit in self.columns.items()
+        )
+        body = "".join(
+            f'<tr><th scope="row">{escape(row)}</th>'
+            + "".join(f"<td>{escape(text)}</td>" for text in self._shown(row))
+            + "</tr>"
+            for row in self.rows
+        )
+        return (
+            f'<div role="region" aria-label="{escape(self.caption)}" tabindex="0" style="overflow-x: auto">'
+            f'<table class="results-table"><caption>{escape(self.caption)}{self._legend()}</caption>'
+            f'<thead><tr><th scope="col">{escape(self.corner)}</th>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table></div>"
+        )
+
+    def __repr__(self) -> str:
+        head = [self.corner, *(f"{name} ({unit})" if unit else name for name, unit in self.columns.items())]
+        lines = [head, *([row, *self._shown(row)] for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        shown = [
+            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+            for line in lines
+        ]
+        return "\n".join([self.caption + self._legend(), *shown])
+
+    def _shown(self, row: str) -> list[str]:
+        """A row's cells; a star says what is best, since bold is neither read aloud nor seen in plain text."""
+        return [
+            self.rows[row].get(column, "") + (" *" if (row, column) in self.best else "")
+            for column in self.columns
+        ]
+
+    def _legend(self) -> str:
+        return " (*: best of its column)" if self.best else ""
+
+
+def table(
+    rows: Mapping[str, Mapping[str, Any]],
+    *,
+    caption: str,
+    corner: str = "",
+    form: str | Mapping[str, str] = ".2f",
+    units: Mapping[str, str] | None = None,
+    best: Mapping[str, str] | None = None,
+) -> Table:
+    """A table of results, rendered, whose cells can be glued: `glue("plain", found.cell("plain", "distance"))`.
+
+    rows: row header -> {column header: a word, a number, or several numbers, shown as `mean_range` does}; columns
+    stand in the order in which they first appear. corner: the header of the row headers. form: of numbers, one for
+    all or by column; whole numbers have none. units: by column. best: column -> "least" or "most", by the mean;
+    equals are all marked. ValueError for a column or word that does not exist.
+    """
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    units, best = units or {}, best or {}
+    for column in [*units, *best, *(form if isinstance(form, Mapping) else ())]:
+        if column not in columns:
+            raise unknown_name("column of this table", column, columns)
+    for how in best.values():
+        if how not in ("least", "most"):
+            raise unknown_name("way to be best", how, ("least", "most"))
+    forms = {column: form if isinstance(form, str) else form.get(column, ".2f") for column in columns}
+    text = {
+        row: {column: _in_words(value, forms[column]) for column, value in cells.items()}
+        for row, cells in rows.items()
+    }
+    marked = set()
+    for column, how in best.items():
+        means = {
+            row: float(np.mean(np.asarray(cells[column], np.float64)))
+            for row, cells in rows.items()
+            if column in cells and not isinstance(cells[column], str)
+        }
+        if finite := [mean for mean in means.values() if np.isfinite(mean)]:
+            wanted = min(finite) if how == "least" else max(finite)
+            marked |= {(row, column) for row, mean in means.items() if mean == wanted}
+    return Table(caption, corner, {column: units.get(column, "") for column in columns}, text, marked)
+
+
+def _in_words(value: Any, form: str) -> str:
+    """A cell: words as they are, whole numbers with their thousands apart, other numbers by `form`."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, np.integer)):
+        return f"{value:,}"
+    return f"{value:{form}}" if np.ndim(value) == 0 else mean_range(value, form)
+
+
 def glue(name: str, value: Any) -> None:
     """Store a value of this run under `name`, for the page's prose to quote; nothing is shown here.
 
@@ -146,6 +310,8 @@ def glue(name: str, value: Any) -> None:
     """
     from IPython.display import display
 
+    check_kind("name", name, str, "a word")
+    check_kind("value", value, (str, int, float, np.integer, np.floating), "words or a number")
     text = value if isinstance(value, str) else f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"
     prefix = "application/papermill.record/"
     record = {"scrapbook": {"name": name, "mime_prefix": prefix}}

@@ -17,18 +17,21 @@ from tgan_lib import GAN, Distance, data, few_shot, zoo
 from tgan_lib.features import extract
 from tgan_lib.metrics import (
     discriminator_overfitting,
+    frechet_between,
     frechet_distance,
     judge,
     kernel_distance,
     membership_auc,
     memorisation,
+    moments,
     prdc,
 )
 from tgan_lib.transfer import trainable
-from tgan_lib.transfer.strategies import adapt
+from tgan_lib.transfer.strategies import Strategy, adapt
 
 FEATURES = "mnist-v1"
 SAMPLES = 1000
+JUDGED = 500  # samples whose logits are taken on the way
 # What every way is trained with, unless a study says otherwise. The batch is as small as the sets are.
 TRAINED: dict[str, Any] = {
     "batch_size": 16,
@@ -38,11 +41,6 @@ TRAINED: dict[str, Any] = {
     "penalties": {"r1": 0.1},
     "penalty_every": 4,
 }
-
-
-def stored(options: dict[str, Any]) -> dict[str, Any]:
-    """Options of `train` as JSON will give them back: tuples are lists."""
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in options.items()}
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def spread(features: Tensor) -> float:
 def run_way(
     pair: Pair,
     distance: Distance,
-    way: str,
+    way: str | Strategy,
     n: int,
     seed: int,
     steps: int,
@@ -106,6 +104,40 @@ def run_way(
         **(TRAINED | trained),
     )
     return gan, {"distance": [round(d, 2) for d in history["distance"]]}
+
+
+class Reader:
+    """What is read of a GAN on its way: its distance, which is returned, and what says that it overfits.
+
+    `found` holds a list for each: distance; train, held_out and fake, D's mean logits; r_t; auc, how well logits
+    tell the few images from those held out; copied, the share of samples nearer to the few images than all but 5 %
+    of the images held out; spread, of the samples' features, as a multiple of that of the images held out.
+    """
+
+    def __init__(self, pair: Pair, distance: Distance, n: int, seed: int) -> None:
+        self.pair, self.distance = pair, distance
+        self.images = few_shot(pair.pool, n, seed=seed)
+        self.shots = extract(distance.net, self.images.data)[0]
+        self.found: dict[str, list[float]] = {}
+
+    def __call__(self, gan: GAN) -> float:
+        samples = gan.sample(self.distance.n, seed=self.distance.seed)
+        fake = extract(self.distance.net, samples)[0]
+        distance = frechet_between(*moments(fake), self.distance.mean, self.distance.cov)
+        train, held_out, judged = (judge(gan, x) for x in (self.images, self.pair.held_out, samples[:JUDGED]))
+        read = {
+            "distance": distance,
+            "train": float(train.mean()),
+            "held_out": float(held_out.mean()),
+            "fake": float(judged.mean()),
+            "r_t": discriminator_overfitting(train, held_out, judged).r_t,
+            "auc": membership_auc(train, held_out),
+            "copied": memorisation(fake, self.shots, self.distance.real).share,
+            "spread": spread(fake) / spread(self.distance.real),
+        }
+        for name, value in read.items():
+            self.found.setdefault(name, []).append(round(value, 3))
+        return distance
 
 
 def report(gan: GAN, pair: Pair, distance: Distance, n: int, seed: int) -> dict[str, float]:

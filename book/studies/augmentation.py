@@ -1,6 +1,6 @@
 """Chapter 15's study: what D is shown. DiffAugment and ADA on 100 letters and on 10, and leaks made on purpose.
 
-    python book/studies/augmentation.py [--steps 500] [--every 100] [--samples 1000] [--quick] [--out FILE]
+    python book/studies/augmentation.py [--quick]
 
 Two experiments, both from the shipped GAN of digits. To letters: plain fine-tuning, DiffAugment with three policies,
 ADA, and the classical mistake of changing the real images alone. To mirrored digits: the probability p of a random
@@ -10,17 +10,14 @@ which way round is wanted. Each run is stored when it is done, and the script ca
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
-from adaptation import FEATURES, SAMPLES, TRAINED, Pair, digits_to_letters, run_way, stored
-from freezing import Reader
-from stability import costs
-from study import RESULTS, run_cells
+from adaptation import FEATURES, SAMPLES, TRAINED, Pair, Reader, digits_to_letters, run_way
+from measured import costs
+from study import Part, Study, command_line
 from torch import Tensor
 
 from tgan_lib import ADA, GAN, DiffAugment, data, few_shot
@@ -28,6 +25,7 @@ from tgan_lib.augment import Augment, leaks
 from tgan_lib.transfer import start_from
 
 SEEDS = (0, 1, 2)
+STEPS, EVERY = 500, 100  # from one reading to the next
 ALL_THREE = "color,translation,cutout"
 # The authors' 500 000 images (100 000 when transferring) are more than the 8 000 of a run here, so that p would hardly
 # leave 0: this pace is 20 times that of transferring.
@@ -132,44 +130,37 @@ def leak(gan: GAN, pair: Pair, augment: Augment, samples: int) -> float:
     return round(leaks(gan.sample(samples, seed=1), real, transform), 3)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--every", type=int, default=100, help="steps from one reading to the next")
-    parser.add_argument("--samples", type=int, default=SAMPLES)
-    parser.add_argument("--quick", action="store_true", help="a few steps of each run, to try the script")
-    parser.add_argument("--out", type=Path, default=RESULTS / "augmentation.json")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.steps, arguments.every, arguments.samples = 5, 1, 100
-    every, samples = arguments.every, arguments.samples
+def make(quick: bool = False) -> Study:
+    whole, every, samples, log_every = (5, 1, 100, 1) if quick else (STEPS, EVERY, SAMPLES, LOG_EVERY)
     # with 10 images overfitting comes sooner
-    lengths = {"mirrored": arguments.steps * 4 // 5, 100: arguments.steps, 10: arguments.steps * 3 // 5}
+    lengths = {"mirrored": whole * 4 // 5, 100: whole, 10: whole * 3 // 5}
     pair, mirrors = digits_to_letters(), digits_to_mirrored_digits()
     distance = pair.distance(samples)
 
-    def compute(cell: str) -> dict[str, Any]:
-        if cell == "costs":
-            given = {
-                name: (lambda: start_from(pair.source), TRAINED | {"augment": make()})
-                for name, make in RUNS.items()
-                if name != "reals only"
-            }
-            return costs(given, few_shot(pair.pool, 100, seed=0), rounds=1 if arguments.quick else 5, steps=8)
-        if cell in flips:
-            p, seed = flips[cell]
-            mirror = MirrorReader(mirrors, samples)
-            chosen = ADA("xflip", images_to_one=None, p=p)
-            steps = lengths["mirrored"]
-            run_way(mirrors, mirror, "fine_tune", MIRRORED, seed, steps, steps // every, augment=chosen)
-            print(f"{cell}: {mirror.share}", flush=True)
-            return {"share": mirror.share}
-        name, n, seed = known[cell]
-        watched, reader = Watched(RUNS[name]()), Reader(pair, distance, n, seed)
-        steps, shown = lengths[n], {"augment": watched, "log_every": LOG_EVERY}
-        gan, _ = run_way(pair, reader, "fine_tune", n, seed, steps, steps // every, **shown)
-        print(f"{cell}: {reader.found['distance']}", flush=True)
-        return reader.found | {
+    def cost() -> dict[str, Any]:
+        given = {
+            name: (lambda: start_from(pair.source), TRAINED | {"augment": make_augmentation()})
+            for name, make_augmentation in RUNS.items()
+            if name != "reals only"
+        }
+        return costs(
+            given, few_shot(pair.pool, 100, seed=0), rounds=1 if quick else 5, steps=1 if quick else 8
+        )
+
+    def flip(p: float, seed: int) -> dict[str, Any]:
+        mirror, steps = MirrorReader(mirrors, samples), lengths["mirrored"]
+        chosen = ADA("xflip", images_to_one=None, p=p)
+        run_way(mirrors, mirror, "fine_tune", MIRRORED, seed, steps, steps // every, augment=chosen)
+        print(f"flips with p {p}, seed {seed}: {mirror.share}", flush=True)
+        return {"share": mirror.share}
+
+    def compute(run: str, n: int, seed: int) -> dict[str, Any]:
+        watched, read = Watched(RUNS[run]()), Reader(pair, distance, n, seed)
+        steps = lengths[n]
+        shown: dict[str, Any] = {"augment": watched, "log_every": log_every}
+        gan, _ = run_way(pair, read, "fine_tune", n, seed, steps, steps // every, **shown)
+        print(f"{run}, {n} images, seed {seed}: {read.found['distance']}", flush=True)
+        return read.found | {
             "seen_r_t": watched.r_t,
             "p": watched.p,
             "leak_all_three": leak(gan, pair, DiffAugment(ALL_THREE), samples),
@@ -179,34 +170,33 @@ def main() -> None:
     settings = {
         "steps": list(range(every, lengths[100] + 1, every)),
         "mirrored_steps": list(range(every, lengths["mirrored"] + 1, every)),
-        "logged": list(range(LOG_EVERY, lengths[100] + 1, LOG_EVERY)),
-        "seeds": list(SEEDS),
+        "logged": list(range(log_every, lengths[100] + 1, log_every)),
+        "seeds": SEEDS,
         "samples": distance.n,
         "features": FEATURES,
-        "runs": list(RUNS),
-        "fewer": list(FEWER),
+        "runs": tuple(RUNS),
+        "fewer": FEWER,
         "images_to_one": IMAGES_TO_ONE,
-        "mirrors": list(MIRRORS),
+        "mirrors": MIRRORS,
         "mirrored": MIRRORED,
         "source_share": MirrorReader(mirrors, samples)(mirrors.source),
         "source_distance": round(distance(pair.source), 3),
         "source_leak": leak(pair.source, pair, DiffAugment(ALL_THREE), samples),
         "floor": round(distance.of_images(pair.pool.data), 3),
-        "trained": stored(TRAINED),
+        "trained": TRAINED,
         "threads": torch.get_num_threads(),
         "data": pair.pool.name,
     }
-    # within a group seeds outermost: should the script be stopped, every run has been made equally often
-    flips = {f"mirror, p {p} seed {seed}": (p, seed) for seed in SEEDS for p in MIRRORS}
-    known = {
-        f"{name}, {n} images seed {seed}": (name, n, seed)
-        for names, n in ((tuple(RUNS), 100), (FEWER, 10))
-        for seed in SEEDS
-        for name in names
-    }
-    cells = ["costs", *flips, *known]
-    run_cells(arguments.out, "book/studies/augmentation.py", settings, cells, compute)
+    return Study(
+        "augmentation",
+        {"run": tuple(RUNS), "n": (100, 10), "seed": SEEDS},
+        settings,
+        compute,
+        only=lambda run, n, seed: n == 100 or run in FEWER,
+        before=[Part("costs", {}, cost), Part("mirror", {"p": MIRRORS, "seed": SEEDS}, flip)],
+        smallest={"run": ("ADA", "reals only"), "p": (0.5,)} if quick else None,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    command_line(make)

@@ -1,27 +1,27 @@
 """Chapter 10's study: five domains, every one as the source of every other, and what foretells the gain.
 
-    python book/studies/cross_domain.py [--quick] [--sources FOLDER] [--out FILE]
+    python book/studies/cross_domain.py [--quick]
 
-One DCGAN is trained for each domain, all alike (SOURCE), and kept in FOLDER, so that the script can be stopped and
-started again. Then every target is learnt from a hundred of its images, from every source and from scratch. "distances
-seed N" are what can be measured before that, from those same hundred images. Three smaller groups follow: digits in
+One DCGAN is trained for each domain, all alike (SOURCE), and kept in CACHE, so that the script can be stopped and
+started again. Then every target is learnt from a hundred of its images, from every source and from scratch. "distances"
+are what can be measured before that, from those same hundred images. Three smaller groups follow: digits in
 dark ink on white, a way to keep diversity, and a GAN of 32 px letters grown to 64 px.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import io
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from adaptation import TRAINED, spread, stored
+from adaptation import TRAINED, spread
 from PIL import Image
-from study import RESULTS, run_cells
+from study import CACHE, Part, Study, command_line
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
@@ -34,7 +34,7 @@ from tgan_lib.transfer import start_from
 
 SEEDS = (0, 1, 2)
 IMAGES, STEPS, EVERY, SAMPLES = 100, 150, 50, 500
-NETWORK = {"network": "dcgan", "size": 28, "channels": 1, "latent_dim": 64, "width": 32}
+NETWORK: dict[str, Any] = {"network": "dcgan", "size": 28, "channels": 1, "latent_dim": 64, "width": 32}
 SOURCE = TRAINED | {"batch_size": 32, "ema_half_life": 5000, "steps": 800}
 SCRATCH = "scratch"
 MEASURES = (
@@ -51,7 +51,7 @@ NEGATIVES = "dark ink"  # digits, inverted
 NEGATIVE_SOURCES = ("digits", "vehicles", SCRATCH)
 REMEDIES: dict[str, dict[str, Any]] = {"L2-SP 0.3": {"way": "l2sp", "settings": {"weight": 0.3}}}
 REMEDY_TARGET, REMEDY_SOURCES = "letters", ("characters", "vehicles")
-GROWN = {"size": 64, "width": 16}  # half the width, so that the deep layers fit
+GROWN: dict[str, Any] = {"size": 64, "width": 16}  # half the width, so that the deep layers fit
 GROWN_IMAGES, GROWN_STEPS, GROWN_EVERY = 500, 200, 100
 
 
@@ -126,7 +126,7 @@ def distances(domains: dict[str, Domain], sources: dict[str, GAN], seed: int) ->
         "random network": net.eval(),
     }
     theirs = {name: few_shot(d.pool, min(SAMPLES, len(d.pool)), seed=seed) for name, d in domains.items()}
-    ours = {name: few_shot(d.pool, IMAGES, seed=seed) for name, d in domains.items()}
+    ours = {name: few_shot(d.pool, min(IMAGES, len(d.pool)), seed=seed) for name, d in domains.items()}
 
     def seen(name: str, images: Tensor) -> Tensor:
         if name == "pixels":
@@ -142,7 +142,8 @@ def distances(domains: dict[str, Domain], sources: dict[str, GAN], seed: int) ->
             [
                 frechet_distance(a[s], b[t])
                 if kind == "Fréchet"
-                else 1000 * kernel_distance(a[s], b[t], subsets=20, subset_size=IMAGES).mean
+                else 1000
+                * kernel_distance(a[s], b[t], subsets=20, subset_size=min(IMAGES, len(b[t]), len(a[s]))).mean
                 for t in domains
             ]
             for s in domains
@@ -163,8 +164,8 @@ def distances(domains: dict[str, Domain], sources: dict[str, GAN], seed: int) ->
     return {m: [[float(f"{x:.4g}") for x in row] for row in rows] for m, rows in found.items()}
 
 
-class Study:
-    """The cells by name, and how each is computed. `short`: every number of steps is divided by it."""
+class Runs:
+    """What the runs share, and each run. `short`: every number of steps is divided by it."""
 
     def __init__(self, folder: Path, short: int) -> None:
         self.short = short
@@ -172,14 +173,6 @@ class Study:
         steps = SOURCE["steps"] // short
         self.sources = {name: source_gan(name, d.pool, folder, steps) for name, d in self.domains.items()}
         self.targets = self.domains | {NEGATIVES: inverted(self.domains["digits"])}
-
-    def names(self) -> list[str]:
-        """Seeds outermost, so that a script that is stopped has run every setting equally often."""
-        matrix = [f"{source} to {target}" for target in DOMAINS for source in (*DOMAINS, SCRATCH)]
-        dark = [f"{source} to {NEGATIVES}" for source in NEGATIVE_SOURCES]
-        kept = [f"{s} to {REMEDY_TARGET}, {remedy}" for s in REMEDY_SOURCES for remedy in REMEDIES]
-        every = ["distances", *matrix, *dark, *kept, "grown", "fresh"]
-        return [f"{name} seed {seed}" for seed in SEEDS for name in every]
 
     def reader(self, target: str) -> Reader:
         domain = self.domains["digits"] if target == NEGATIVES else self.targets[target]
@@ -194,7 +187,9 @@ class Study:
             "pools": {name: len(d.pool) for name, d in self.domains.items()},
             "held_out": {name: len(d.held_out) for name, d in self.domains.items()},
             "floors": {
-                name: round(readers[name].distance.of_images(few_shot(d.pool, SAMPLES).data), 2)
+                name: round(
+                    readers[name].distance.of_images(few_shot(d.pool, min(SAMPLES, len(d.pool))).data), 2
+                )
                 for name, d in self.domains.items()
             },
             "images": IMAGES,
@@ -206,22 +201,15 @@ class Study:
             "dark": {"name": NEGATIVES, "sources": list(NEGATIVE_SOURCES)},
             "remedies": {"names": list(REMEDIES), "target": REMEDY_TARGET, "sources": list(REMEDY_SOURCES)},
             "network": NETWORK,
-            "source": stored(SOURCE),
-            "trained": stored(TRAINED),
+            "source": SOURCE,
+            "trained": TRAINED,
             "threads": torch.get_num_threads(),
             "data": {name: d.pool.source for name, d in self.domains.items()},
         }
 
-    def compute(self, cell: str) -> dict[str, Any]:
-        name, number = cell.split(" seed ")
-        seed = int(number)
-        if name == "distances":
-            return distances(self.domains, self.sources, seed)
-        if name in ("grown", "fresh"):
-            return grow(name == "grown", seed, GROWN_STEPS // self.short, GROWN_EVERY // self.short)
-        pair, _, remedy = name.partition(", ")
-        source, target = pair.split(" to ")
-        images = few_shot(self.targets[target].pool, IMAGES, seed=seed)
+    def one(self, source: str, target: str, seed: int, remedy: str = "") -> dict[str, Any]:
+        pool = self.targets[target].pool
+        images = few_shot(pool, min(IMAGES, len(pool)), seed=seed)  # a quick run has fewer
         way = {"way": SCRATCH} if source == SCRATCH else {}
         # scratch builds what the source is; which source does not matter
         gan = self.sources["digits" if source == SCRATCH else source]
@@ -232,9 +220,12 @@ class Study:
         gan, _ = adapt(
             gan, images, seed=seed, steps=steps, metric=read, metric_every=every, progress=False, **options
         )
-        print(f"{cell}: {read.found['distance']}", flush=True)
+        print(f"{source} to {target} {remedy}, seed {seed}: {read.found['distance']}", flush=True)
         shown = {"samples": picture(gan)} if seed == 0 and not remedy and target != NEGATIVES else {}
         return read.found | shown
+
+    def grow(self, start: str, seed: int) -> dict[str, Any]:
+        return grow(start == "grown", seed, GROWN_STEPS // self.short, GROWN_EVERY // self.short)
 
 
 def grow(from_source: bool, seed: int, steps: int, every: int) -> dict[str, Any]:
@@ -252,17 +243,28 @@ def grow(from_source: bool, seed: int, steps: int, every: int) -> dict[str, Any]
     return read.found | {"floor": round(read.distance.of_images(pool.data), 3)}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a fiftieth of the steps, one seed: give --out")
-    parser.add_argument("--sources", type=Path, default=Path.home() / ".cache" / "tgan_lib" / "cross_domain")
-    parser.add_argument("--out", type=Path, default=RESULTS / "cross_domain.json")
-    arguments = parser.parse_args()
-    study = Study(arguments.sources, 50 if arguments.quick else 1)
-    names = [n for n in study.names() if n.endswith("seed 0")] if arguments.quick else study.names()
-    found = run_cells(arguments.out, "book/studies/cross_domain.py", study.settings(), names, study.compute)
-    print(f"{len(found['cells'])} cells")
+def make(quick: bool = False) -> Study:
+    runs = Runs(Path(tempfile.mkdtemp()) if quick else CACHE / "cross_domain", 75 if quick else 1)
+    return Study(
+        "cross_domain",
+        {"source": (*DOMAINS, SCRATCH), "target": (*DOMAINS, NEGATIVES), "seed": SEEDS},
+        runs.settings(),
+        runs.one,
+        only=lambda source, target, seed: target != NEGATIVES or source in NEGATIVE_SOURCES,
+        before=[Part("distances", {"seed": SEEDS}, lambda seed: distances(runs.domains, runs.sources, seed))],
+        after=[
+            Part(
+                "remedies",
+                {"source": REMEDY_SOURCES, "remedy": tuple(REMEDIES), "seed": SEEDS},
+                lambda source, remedy, seed: runs.one(source, REMEDY_TARGET, seed, remedy),
+            ),
+            Part("grown", {"start": ("grown", "fresh"), "seed": SEEDS}, runs.grow),
+        ],
+        smallest={"source": ("digits", SCRATCH, *REMEDY_SOURCES[:1]), "target": (NEGATIVES,)}
+        if quick
+        else None,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    command_line(make)

@@ -1,6 +1,6 @@
 """Chapter 3's second study: the guidelines of DCGAN (Radford et al. 2016), each taken out alone, on MNIST.
 
-    python book/studies/dcgan_guidelines.py [--steps 640] [--samples 2000] [--out FILE]
+    python book/studies/dcgan_guidelines.py [--quick]
 
 The DCGAN is chapter 3's at half the width and with half the batch, so that a run is short, and every run makes
 the same number of steps; what a step costs is measured apart, in turns. Not varied: "no fully connected hidden
@@ -10,25 +10,23 @@ and started again.
 
 from __future__ import annotations
 
-import argparse
-import json
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 from image_gans import DCGAN
-from stability import costs, trajectory
-from study import RESULTS, run_cells
+from measured import costs, trajectory
+from study import Part, Study, command_line
 from torch import nn
 
 from tgan_lib import GAN, Distance, data
 from tgan_lib.metrics import speckle
 
 SEEDS = (0, 1, 2)
+STEPS = 640
 READINGS = 4  # distances measured on the way, evenly in steps
 
-BUILT = {"network": "dcgan", "size": 28, "channels": 1, "latent_dim": 64, "width": 16}
+BUILT: dict[str, Any] = {"network": "dcgan", "size": 28, "channels": 1, "latent_dim": 64, "width": 16}
 TRAINED = DCGAN | {"batch_size": 32}
 # What takes each guideline out: options of GAN.build, options of train. "ReLU in D" is neither: see `build`.
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -56,44 +54,44 @@ def build(name: str, seed: int = 0) -> GAN:
     return gan
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=640)
-    parser.add_argument("--samples", type=int, default=2000)
-    parser.add_argument("--rounds", type=int, default=7, help="of measuring what a step costs")
-    parser.add_argument("--out", type=Path, default=RESULTS / "dcgan_guidelines.json")
-    arguments = parser.parse_args()
+def make(quick: bool = False) -> Study:
+    steps, samples, rounds = (4, 100, 1) if quick else (STEPS, 2000, 7)
     images = data.load("mnist")
-    distance = Distance(images, n=arguments.samples)
+    distance = Distance(images, n=samples)
     known = {name: (BUILT | built, TRAINED | trained) for name, (built, trained) in CHANGES.items()}
 
-    def compute(cell: str) -> dict[str, Any]:
-        if cell.startswith("cost"):
-            ours = {name: (partial(build, name), known[name][1]) for name in CHANGES}
-            return costs(ours, images, arguments.rounds, steps=12)
-        name, seed = cell.split(" seed ")
-        gan = build(name, int(seed))
-        found = trajectory(gan, images, distance, arguments.steps, READINGS, seed=int(seed), **known[name][1])
-        print(f"{cell}: {found['distance']}", flush=True)
+    def cost() -> dict[str, Any]:
+        ours = {name: (partial(build, name), known[name][1]) for name in CHANGES}
+        return costs(ours, images, rounds, steps=1 if quick else 12)
+
+    def compute(change: str, seed: int) -> dict[str, Any]:
+        gan = build(change, seed)
+        found = trajectory(gan, images, distance, steps, READINGS, seed=seed, **known[change][1])
+        print(f"{change}, seed {seed}: {found['distance']}", flush=True)
         return found | {
             "speckle": round(speckle(gan.sample(distance.n, seed=distance.seed)), 4),
             "classes": distance.classes(gan, 200).tolist(),
         }
 
     settings = {
-        "steps": [arguments.steps * r // READINGS for r in range(1, READINGS + 1)],
-        "seeds": list(SEEDS),
+        "steps": [steps * r // READINGS for r in range(1, READINGS + 1)],
+        "seeds": SEEDS,
         "samples": distance.n,
         "features": distance.features,
         "floor": round(distance.of_images(data.load("mnist", split="test").data[: distance.n]), 3),
         "threads": torch.get_num_threads(),
-        "configurations": json.loads(json.dumps(known)),  # tuples become lists, as they will be when read
+        "configurations": known,
         "data": images.name,
     }
-    # seeds outermost: should the script be stopped, every configuration has been run equally often
-    cells = ["costs", *(f"{name} seed {seed}" for seed in SEEDS for name in CHANGES)]
-    run_cells(arguments.out, "book/studies/dcgan_guidelines.py", settings, cells, compute)
+    return Study(
+        "dcgan_guidelines",
+        {"change": tuple(CHANGES), "seed": SEEDS},
+        settings,
+        compute,
+        before=[Part("costs", {}, cost)],
+        smallest={"change": ("DCGAN", "ReLU in D")} if quick else None,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    command_line(make)

@@ -1,6 +1,6 @@
 """Chapter 16's face-off: twelve ways from a source to a target, on 10 to 500 images, over seeds, for two pairs.
 
-    python book/studies/face_off.py [--pair "digits to letters"] [--steps 500] [--out FILE]
+    python book/studies/face_off.py [--quick] [--only pair="digits to letters"]
 
 Every way makes the same number of steps with the same batches. Two numbers of each were chosen beforehand, in runs
 of another seed on 100 images of the first pair, by the distance to the pool that the few images come from: its
@@ -11,7 +11,7 @@ Samples of the first seed are in a picture beside the numbers, a row for each pa
 
 from __future__ import annotations
 
-import argparse
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,18 +28,18 @@ from adaptation import (
     parameters,
     report,
     run_way,
-    stored,
 )
+from measured import relative
 from PIL import Image
-from stability import in_turns
-from study import RESULTS, run_cells
+from study import RESULTS, Part, Study, command_line
 
 from tgan_lib import Distance, few_shot
+from tgan_lib.results import Results
 from tgan_lib.transfer.strategies import STRATEGIES, adapt
 
 SEEDS = (0, 1, 2)
 NUMBERS = (10, 50, 100, 500)
-READINGS = 5
+STEPS, READINGS = 500, 5
 SEARCH_SEED, SEARCH_N = 100, 100
 RATES = (0.3, 1.0, 3.0, 10.0)  # times TRAINED's
 # The number of its own that each way has, and the values tried; the first is tried with every rate.
@@ -64,59 +64,24 @@ def scaled(rate: float) -> dict[str, Any]:
     return {"learning_rate": (g * rate, d * rate)}
 
 
-def search_cells(way: str) -> list[tuple[str, float, Any]]:
-    """(way, rate, own number or None) of the search's first half: every rate."""
-    own = OWN[way][1][0] if way in OWN else None
-    return [(way, rate, own) for rate in RATES]
+def first_own(way: str) -> Any:
+    """The value of a way's own number that is tried with every rate; None for a way that has none."""
+    return OWN[way][1][0] if way in OWN else None
 
 
-def search(pair: Pair, steps: int, found: dict[str, Any], path: Path, settings: dict[str, Any]) -> None:
-    """The search, in the cells "search WAY rate R own X seed 100"; the choices are made by `choices`."""
-    distance = Distance(pair.pool, features=FEATURES, n=SAMPLES)
-
-    def compute(cell: str) -> dict[str, Any]:
-        way, rate, own = known[cell]
-        given = {} if own is None else {OWN[way][0]: own}
-        _, result = run_way(
-            pair, distance, way, SEARCH_N, SEARCH_SEED, steps, READINGS, settings=given, **scaled(rate)
-        )
-        print(f"{cell}: {result['distance']}", flush=True)
-        return result
-
-    for half in (0, 1):
-        tried = [cell for way in STRATEGIES for cell in search_cells(way)]
-        if half:
-            tried = [
-                (way, choices(found)[way]["rate"], own)
-                for way, (_, values) in OWN.items()
-                for own in values[1:]
-            ]
-        known = {search_name(*cell): cell for cell in tried}
-        found.update(run_cells(path, "book/studies/face_off.py", settings, known, compute))
-
-
-def search_name(way: str, rate: float, own: Any) -> str:
-    return f"search {way} rate {rate} own {own} seed {SEARCH_SEED}"
-
-
-def choices(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Strategy -> the rate and the settings that ended nearest, of those tried so far."""
-    best: dict[str, dict[str, Any]] = {}
-    for way in STRATEGIES:
-        name, values = OWN.get(way, ("", (None,)))
-        tried = [(rate, own) for rate in RATES for own in values]
-        scores = {
-            (rate, own): found["cells"][cell]["distance"][-1]
-            for rate, own in tried
-            if (cell := search_name(way, rate, own)) in found["cells"]
-        }
-        rate, own = min(scores, key=lambda key: scores[key])
-        best[way] = {"rate": rate, "settings": {} if own is None else {name: own}}
-    return best
+def choices(found: Results) -> dict[str, dict[str, Any]]:
+    """Way -> the rate and the settings that ended nearest, of those tried so far."""
+    best: dict[str, tuple[float, dict[str, Any]]] = {}
+    for cell in found.cells:
+        way, own = cell.at.get("way", ""), cell.at.get("own")
+        if cell.part == "search" and (way not in best or cell.found["distance"][-1] < best[way][0]):
+            settings = {} if own is None else {OWN[way][0]: own}
+            best[way] = cell.found["distance"][-1], {"rate": cell.at["rate"], "settings": settings}
+    return {way: choice for way, (_, choice) in best.items()}
 
 
 def costs(pair: Pair, chosen: dict[str, dict[str, Any]], rounds: int = 5, steps: int = 10) -> dict[str, Any]:
-    """Milliseconds a step of each way, and as a multiple of plain fine-tuning's; see `stability.in_turns`."""
+    """Milliseconds a step of each way, and as a multiple of plain fine-tuning's; see `measured.relative`."""
     images = few_shot(pair.pool, 100, seed=0)
 
     def milliseconds(way: str) -> float:
@@ -125,10 +90,8 @@ def costs(pair: Pair, chosen: dict[str, dict[str, Any]], rounds: int = 5, steps:
         )
         return float(1000 * history.notes["seconds"] / steps)
 
-    ways = sorted(
-        STRATEGIES, key=lambda way: way != "fine_tune"
-    )  # what the others are multiples of comes first
-    return in_turns({way: partial(milliseconds, way) for way in ways}, rounds)
+    ways = sorted(chosen, key=lambda way: way != "fine_tune")  # what the others are multiples of comes first
+    return relative({way: partial(milliseconds, way) for way in ways}, rounds)
 
 
 def store_samples(path: Path, cell: int, cells: int, samples: torch.Tensor) -> None:
@@ -144,68 +107,81 @@ def store_samples(path: Path, cell: int, cells: int, samples: torch.Tensor) -> N
     Image.fromarray(sheet).save(path, optimize=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--pair", choices=tuple(PAIRS), default=None, help="do this pair only, for now")
-    parser.add_argument("--out", type=Path, default=RESULTS / "face_off.json")
-    arguments = parser.parse_args()
-    settings = {
-        "steps": [arguments.steps * r // READINGS for r in range(1, READINGS + 1)],
-        "seeds": list(SEEDS),
-        "numbers": list(NUMBERS),
-        "ways": list(STRATEGIES),
-        "pairs": list(PAIRS),
-        "samples": SAMPLES,
-        "features": FEATURES,
-        "trained": stored(TRAINED),
-        "rates": list(RATES),
-        "own": {way: [name, list(values)] for way, (name, values) in OWN.items()},
-        "threads": torch.get_num_threads(),
-    }
-    found: dict[str, Any] = {}
-    pairs = {name: make() for name, make in PAIRS.items()}
-    search(pairs["digits to letters"], arguments.steps, found, arguments.out, settings)
-    chosen = choices(found)
-    distances = {name: pair.distance() for name, pair in pairs.items()}
+def make(quick: bool = False) -> Study:
+    steps, samples, per_run = (5, 100, 1) if quick else (STEPS, SAMPLES, READINGS)
+    pairs = {name: make_pair() for name, make_pair in PAIRS.items()}
+    first, distances = (
+        pairs["digits to letters"],
+        {name: pair.distance(samples) for name, pair in pairs.items()},
+    )
+    to_pool = Distance(first.pool, features=FEATURES, n=samples)
+    picture = Path(tempfile.mkdtemp()) / "face_off.png" if quick else RESULTS / "face_off.png"
     order = [(pair, n, way) for pair in PAIRS for n in NUMBERS for way in STRATEGIES]
 
-    def compute(cell: str) -> dict[str, Any]:
-        if cell == "costs":
-            return costs(pairs["digits to letters"], chosen)
-        if (
-            cell == "starts"
-        ):  # where every run but those from scratch begins, and where images of the target are
-            return {
-                name: {
-                    "source": round(found_by(pairs[name].source), 2),
-                    "floor": round(found_by.of_images(pairs[name].pool.subset(range(500)).data), 2),
-                }
-                for name, found_by in distances.items()
-            }
-        pair, n, way, seed = known[cell]
-        distance = distances[pair]
-        picked = chosen[way]
-        gan, result = run_way(
-            pairs[pair], distance, way, n, seed, arguments.steps, READINGS,
-            settings=picked["settings"], **scaled(picked["rate"]),
-        )  # fmt: skip
-        print(f"{cell}: {result['distance']}", flush=True)
-        if seed == SEEDS[0]:
-            store_samples(
-                arguments.out.with_suffix(".png"), order.index((pair, n, way)), len(order), few_samples(gan)
-            )
-        return result | parameters(gan) | report(gan, pairs[pair], distance, n, seed)
+    def search(way: str, rate: float, own: Any, seed: int) -> dict[str, Any]:
+        given = {} if own is None else {OWN[way][0]: own}
+        options = scaled(rate)
+        _, result = run_way(first, to_pool, way, SEARCH_N, seed, steps, per_run, settings=given, **options)
+        print(f"{way}, rate {rate}, own {own}: {result['distance']}", flush=True)
+        return result
 
-    # seeds outermost: should the script be stopped, every way has been run equally often
-    known = {
-        f"{pair}, {n} images, {way} seed {seed}": (pair, n, way, seed)
-        for seed in SEEDS
-        for pair, n, way in order
-        if arguments.pair in (None, pair)
+    def at_best_rate(way: str, rate: float, own: Any, seed: int) -> bool:
+        """The search's second half: other values of a way's own number, with the rate that did best."""
+        return own in OWN.get(way, ("", ()))[1][1:] and rate == choices(study.found)[way]["rate"]
+
+    def starts() -> dict[str, Any]:
+        """Where every run but those from scratch begins, and where images of the target are."""
+        return {
+            name: {
+                "source": round(distance(pairs[name].source), 2),
+                "floor": round(distance.of_images(pairs[name].pool.subset(range(500)).data), 2),
+            }
+            for name, distance in distances.items()
+        }
+
+    def compute(pair: str, n: int, way: str, seed: int) -> dict[str, Any]:
+        chosen = choices(study.found)[way]
+        options = {"settings": chosen["settings"], **scaled(chosen["rate"])}
+        gan, result = run_way(pairs[pair], distances[pair], way, n, seed, steps, per_run, **options)
+        print(f"{pair}, {n} images, {way}, seed {seed}: {result['distance']}", flush=True)
+        if seed == SEEDS[0]:
+            store_samples(picture, order.index((pair, n, way)), len(order), few_samples(gan))
+        return result | parameters(gan) | report(gan, pairs[pair], distances[pair], n, seed)
+
+    settings = {
+        "steps": [steps * r // per_run for r in range(1, per_run + 1)],
+        "seeds": SEEDS,
+        "numbers": NUMBERS,
+        "ways": tuple(STRATEGIES),
+        "pairs": tuple(PAIRS),
+        "samples": samples,
+        "features": FEATURES,
+        "trained": TRAINED,
+        "rates": RATES,
+        "own": OWN,
+        "threads": torch.get_num_threads(),
     }
-    run_cells(arguments.out, "book/studies/face_off.py", settings, ["costs", "starts", *known], compute)
+    owns = list(dict.fromkeys([None, *(value for _, values in OWN.values() for value in values)]))
+    tried = {"way": tuple(STRATEGIES), "rate": RATES, "own": owns, "seed": (SEARCH_SEED,)}
+    study = Study(
+        "face_off",
+        {"pair": tuple(PAIRS), "n": NUMBERS, "way": tuple(STRATEGIES), "seed": SEEDS},
+        settings,
+        compute,
+        before=[
+            Part("search", tried, search, lambda way, rate, own, seed: own == first_own(way)),
+            Part("search", tried, search, at_best_rate),
+            Part(
+                "costs",
+                {},
+                lambda: costs(first, choices(study.found), **({"rounds": 1, "steps": 1} if quick else {})),
+            ),
+            Part("starts", {}, starts),
+        ],
+        smallest={"way": ("fine_tune", "low_rank"), "own": (None, *OWN["low_rank"][1])} if quick else None,
+    )
+    return study
 
 
 if __name__ == "__main__":
-    main()
+    command_line(make)

@@ -1,6 +1,6 @@
 """Chapter 3's comparison over seeds: an MLP GAN and two DCGANs on MNIST, equal seconds of training.
 
-    python book/studies/image_gans.py [--seconds 120] [--out FILE]
+    python book/studies/image_gans.py [--quick]
 
 Nine runs; each is stored when it is done and the script can be stopped and started again. Give the machine
 nothing else to do meanwhile: what is compared is how far each gets in a given time.
@@ -8,18 +8,16 @@ nothing else to do meanwhile: what is compared is how far each gets in a given t
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
-from pathlib import Path
 from typing import Any
 
-from study import RESULTS, run_cells
+from study import Study, command_line
 
 from tgan_lib import GAN, Distance, data, train
 from tgan_lib.metrics import speckle
 
 SEEDS = (0, 1, 2)
+SECONDS = 120.0
 # Each network has the settings that did best among those we tried in short runs with one seed: three rates for
 # the MLP, a dozen settings for the DCGANs.
 DCGAN = {"learning_rate": (2e-3, 1e-3), "betas": (0.5, 0.9)}
@@ -31,11 +29,10 @@ NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 READINGS = 6  # distances measured on the way, evenly in time
 
 
-def compute(cell: str, seconds: float, images: data.Images, distance: Distance) -> dict[str, Any]:
+def run(network: str, seed: int, seconds: float, images: data.Images, distance: Distance) -> dict[str, Any]:
     """One run: the distance of its samples after each sixth of the time, and the steps it got to."""
-    name, seed = cell.split(" seed ")
-    built, options = NETWORKS[name]
-    gan = GAN.build(**built, size=28, channels=1, latent_dim=64, seed=int(seed))
+    built, options = NETWORKS[network]
+    gan = GAN.build(**built, size=28, channels=1, latent_dim=64, seed=seed)
     distances: list[float] = []
     steps: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +43,7 @@ def compute(cell: str, seconds: float, images: data.Images, distance: Distance) 
                 images,
                 steps=10**9,
                 seconds=seconds * reading / READINGS,
-                seed=int(seed),
+                seed=seed,
                 metric=distance,
                 metric_every=10**9,
                 save_every=10**9,
@@ -56,7 +53,7 @@ def compute(cell: str, seconds: float, images: data.Images, distance: Distance) 
             )
             distances.append(round(history.last("distance"), 3))
             steps.append(history.notes["steps"])
-    print(f"{cell}: {steps[-1]} steps, distance {distances[-1]}", flush=True)
+    print(f"{network}, seed {seed}: {steps[-1]} steps, distance {distances[-1]}", flush=True)
     return {
         "distance": distances,
         "steps": steps,
@@ -65,34 +62,28 @@ def compute(cell: str, seconds: float, images: data.Images, distance: Distance) 
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=120)
-    parser.add_argument("--out", type=Path, default=RESULTS / "image_gans.json")
-    arguments = parser.parse_args()
+def make(quick: bool = False) -> Study:
+    seconds = 0.1 if quick else SECONDS
     images = data.load("mnist")
-    distance = Distance(images)
-    floor = distance.of_images(data.load("mnist", split="test").data)
-    # seeds outermost: should the machine slow down for a while, it slows both networks
-    cells = [f"{name} seed {seed}" for seed in SEEDS for name in NETWORKS]
+    distance = Distance(images, n=100) if quick else Distance(images)
     settings = {
-        "seconds": [round(arguments.seconds * r / READINGS, 3) for r in range(1, READINGS + 1)],
-        "seeds": list(SEEDS),
+        "seconds": [round(seconds * r / READINGS, 3) for r in range(1, READINGS + 1)],
+        "seeds": SEEDS,
         "samples": distance.n,
         "features": distance.features,
-        "floor": round(floor, 3),
+        "floor": round(distance.of_images(data.load("mnist", split="test").data), 3),
         "real_speckle": round(speckle(images.data), 4),
-        "networks": json.loads(json.dumps(NETWORKS)),  # tuples become lists, as they will be when read
+        "networks": NETWORKS,
         "data": images.name,
     }
-    run_cells(
-        arguments.out,
-        "book/studies/image_gans.py",
+    return Study(
+        "image_gans",
+        {"network": tuple(NETWORKS), "seed": SEEDS},
         settings,
-        cells,
-        lambda cell: compute(cell, arguments.seconds, images, distance),
+        lambda network, seed: run(network, seed, seconds, images, distance),
+        smallest={} if quick else None,
     )
 
 
 if __name__ == "__main__":
-    main()
+    command_line(make)

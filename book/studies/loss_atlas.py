@@ -1,6 +1,6 @@
 """Chapter 4's study on two mixtures in the plane: nine recipes of loss, penalty and clipping.
 
-    python book/studies/loss_atlas.py [--quick --out FILE]
+    python book/studies/loss_atlas.py [--quick]
 
 Three parts, each stored cell by cell. Costs: the processor's milliseconds for a step, recipes taking turns, so that
 whatever else the machine does meanwhile slows them alike. Rates: one short run of each recipe at each learning
@@ -10,14 +10,13 @@ share of the steps is the cost of a non-saturating step over its own.
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import time
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
-from study import RESULTS, run_cells
+from measured import medians
+from study import Part, Study, command_line
 from torch import Tensor, nn
 
 from tgan_lib.losses import LOSSES
@@ -106,15 +105,14 @@ def read_modes(toy: ToyGAN, n: int = 2500) -> tuple[int, float]:
 def costs(rounds: int, steps: int = 10) -> dict[str, float]:
     """Milliseconds of a step of each recipe: the median of `rounds`, in each of which all take their turn."""
     toys = {name: ToyGAN("ring-8", recipe, 1e-4) for name, recipe in RECIPES.items()}
-    seen: dict[str, list[float]] = {name: [] for name in toys}
-    for _ in range(rounds + 1):
-        for name, toy in toys.items():
-            began = time.process_time()
-            for _ in range(steps):
-                toy.step()
-            seen[name].append(1000 * (time.process_time() - began) / steps)
-    # the first round warms up
-    return {name: round(statistics.median(times[1:]), 4) for name, times in seen.items()}
+
+    def milliseconds(toy: ToyGAN) -> float:
+        began = time.process_time()
+        for _ in range(steps):
+            toy.step()
+        return 1000 * (time.process_time() - began) / steps
+
+    return medians({name: partial(milliseconds, toy) for name, toy in toys.items()}, rounds)
 
 
 def run(data: str, name: str, rate: float, seed: int, steps: int, every: int, fair: int) -> dict[str, Any]:
@@ -139,62 +137,47 @@ def score(cell: dict[str, Any], modes: int) -> float:
     return sum(c / modes * q for c, q in pairs) / len(pairs)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a few steps, to try the script")
-    parser.add_argument("--out", type=Path, default=RESULTS / "loss_atlas.json")
-    arguments = parser.parse_args()
-    every, rounds = (10, 2) if arguments.quick else (100, 10)
-    lengths = dict.fromkeys(MIXTURES, (60, 30, 30)) if arguments.quick else MIXTURES
+def make(quick: bool = False) -> Study:
+    every, rounds = (10, 1) if quick else (100, 10)
+    lengths = dict.fromkeys(MIXTURES, (30, 10, 10)) if quick else MIXTURES
     settings = {
-        "recipes": RECIPES, "seeds": list(SEEDS), "tuning_seed": TUNING_SEED, "rates": list(RATES),
-        "mixtures": list(MIXTURES), "steps": {data: steps for data, (steps, _, _) in lengths.items()},
+        "recipes": RECIPES, "seeds": SEEDS, "tuning_seed": TUNING_SEED, "rates": RATES,
+        "mixtures": tuple(MIXTURES), "steps": {data: steps for data, (steps, _, _) in lengths.items()},
         "equal_steps": {data: equal for data, (_, equal, _) in lengths.items()},
         "tuning_steps": {data: tuning for data, (_, _, tuning) in lengths.items()}, "every": every,
         "batch": 128, "samples": 2500, "base": BASE,
     }  # fmt: skip
 
-    def stored(cells: list[str], compute: Any) -> dict[str, Any]:
-        found = run_cells(arguments.out, "book/studies/loss_atlas.py", settings, cells, compute)
-        cells_by_name: dict[str, Any] = found["cells"]
-        return cells_by_name
-
-    cost = stored([f"costs seed {TUNING_SEED}"], lambda cell: costs(rounds))[f"costs seed {TUNING_SEED}"]
-
-    def fair(name: str, steps: int) -> int:
+    def fair(recipe: str, steps: int) -> int:
         """As many steps of a recipe as cost what `steps` of the cheapest do."""
-        return max(3, round(cost[BASE] / cost[name] * steps))
+        cost = study.found.cell("costs")
+        return max(3, round(cost[BASE] / cost[recipe] * steps))
 
-    trials = {
-        f"{data}: {name}, rate {rate:g} seed {TUNING_SEED}": (data, name, rate)
-        for data in MIXTURES for name in RECIPES for rate in RATES
-    }  # fmt: skip
+    def tune(mixture: str, recipe: str, rate: float, seed: int) -> dict[str, Any]:
+        length = fair(recipe, lengths[mixture][2])
+        ended = run(mixture, recipe, rate, seed, length, max(1, length // 10), 0)
+        return {"score": round(score(ended, len(mixture_centres(mixture)[0])), 4)}
 
-    def tune(cell: str) -> dict[str, Any]:
-        data, name, rate = trials[cell]
-        length = fair(name, lengths[data][2])
-        ended = run(data, name, rate, TUNING_SEED, length, max(1, length // 10), 0)
-        return {"score": round(score(ended, len(mixture_centres(data)[0])), 4)}
+    def compute(mixture: str, recipe: str, seed: int) -> dict[str, Any]:
+        scores = study.found.array("score", part="rates", mixture=mixture, recipe=recipe)[:, 0]
+        rate, (longest, equal, _) = RATES[int(scores.argmax())], lengths[mixture]
+        length = max(equal, fair(recipe, longest))  # equal steps, and equal cost
+        return {"rate": rate, **run(mixture, recipe, rate, seed, length, every, fair(recipe, longest))}
 
-    found = stored(list(trials), tune)
-
-    def best(data: str, name: str) -> float:
-        scores = {rate: found[f"{data}: {name}, rate {rate:g} seed {TUNING_SEED}"]["score"] for rate in RATES}
-        return max(RATES, key=lambda rate: scores[rate])
-
-    runs = {
-        f"{data}: {name} seed {seed}": (data, name, seed)
-        for seed in SEEDS for data in MIXTURES for name in RECIPES
-    }  # fmt: skip
-
-    def compute(cell: str) -> dict[str, Any]:
-        data, name, seed = runs[cell]
-        rate, (longest, equal, _) = best(data, name), lengths[data]
-        length = max(equal, fair(name, longest))  # equal steps, and equal cost
-        return {"rate": rate, **run(data, name, rate, seed, length, every, fair(name, longest))}
-
-    stored(list(runs), compute)
+    axes: dict[str, Any] = {"mixture": tuple(MIXTURES), "recipe": tuple(RECIPES)}
+    study = Study(
+        "loss_atlas",
+        axes | {"seed": SEEDS},
+        settings,
+        compute,
+        before=[
+            Part("costs", {}, lambda: costs(rounds)),
+            Part("rates", axes | {"rate": RATES, "seed": (TUNING_SEED,)}, tune),
+        ],
+        smallest={"recipe": ("minimax", "Wasserstein, GP"), "rate": RATES[:2]} if quick else None,
+    )
+    return study
 
 
 if __name__ == "__main__":
-    main()
+    command_line(make)

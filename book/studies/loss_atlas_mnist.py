@@ -1,6 +1,6 @@
 """Chapter 4's study on MNIST: nine recipes of loss, penalty and clipping on one MLP GAN, at equal measured cost.
 
-    python book/studies/loss_atlas_mnist.py [--quick --out FILE]
+    python book/studies/loss_atlas_mnist.py [--quick]
 
 As in `loss_atlas.py`: first the cost of a step of each recipe, recipes taking turns; then one run at each learning
 rate, with a seed of its own; then three seeds of each recipe at its best rate, each with as many steps as have the
@@ -10,14 +10,13 @@ distance is read four times on the way, so that best and last can both be report
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import time
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from loss_atlas import BASE, BETAS, RECIPES, TUNING_SEED
-from study import RESULTS, run_cells
+from measured import medians
+from study import Part, Study, command_line
 
 from tgan_lib import GAN, Distance, data, train
 from tgan_lib.metrics import speckle
@@ -34,8 +33,9 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 MNIST = {name: recipe | CHANGES.get(name, {}) for name, recipe in RECIPES.items()}
 SEEDS = (0, 1, 2)
+STEPS = 2000  # of the cheapest loss
 RATES = (1.5e-3, 4.5e-3, 1.35e-2)
-NETWORK = {"network": "mlp", "size": 28, "channels": 1, "latent_dim": 64, "width": 64}
+NETWORK: dict[str, Any] = {"network": "mlp", "size": 28, "channels": 1, "latent_dim": 64, "width": 64}
 READINGS = 4
 
 
@@ -45,15 +45,14 @@ def costs(images: data.Images, rounds: int, steps: int) -> dict[str, float]:
     for name, recipe in MNIST.items():
         settings = Settings(learning_rates=(1e-4, 1e-4), betas=BETAS, **recipe)
         runs[name] = Run(GAN.build(**NETWORK), images, settings)
-    seen: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds + 1):
-        for name, one in runs.items():
-            began = time.process_time()
-            for _ in range(steps):
-                one.one_step()
-            seen[name].append(1000 * (time.process_time() - began) / steps)
-    # the first round warms up
-    return {name: round(statistics.median(times[1:]), 4) for name, times in seen.items()}
+
+    def milliseconds(one: Run) -> float:
+        began = time.process_time()
+        for _ in range(steps):
+            one.one_step()
+        return 1000 * (time.process_time() - began) / steps
+
+    return medians({name: partial(milliseconds, one) for name, one in runs.items()}, rounds)
 
 
 def run(
@@ -75,49 +74,42 @@ def run(
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a few steps, to try the script")
-    parser.add_argument("--out", type=Path, default=RESULTS / "loss_atlas_mnist.json")
-    arguments = parser.parse_args()
-    steps, rounds = (40, 2) if arguments.quick else (2000, 8)
+def make(quick: bool = False) -> Study:
+    steps, rounds, samples = (8, 1, 100) if quick else (STEPS, 8, 2500)
     images = data.load("mnist")
-    distance = Distance(images, n=1000 if arguments.quick else 2500)
+    distance = Distance(images, n=samples)
     settings = {
-        "recipes": MNIST, "seeds": list(SEEDS), "tuning_seed": TUNING_SEED, "rates": list(RATES),
+        "recipes": MNIST, "seeds": SEEDS, "tuning_seed": TUNING_SEED, "rates": RATES,
         "network": NETWORK, "steps": steps, "readings": READINGS, "batch": 64,
-        "betas": list(BETAS), "samples": distance.n, "features": distance.features, "base": BASE,
+        "betas": BETAS, "samples": distance.n, "features": distance.features, "base": BASE,
         "floor": round(distance.of_images(data.load("mnist", split="test").data), 3),
     }  # fmt: skip
 
-    def stored(cells: list[str], compute: Any) -> dict[str, Any]:
-        found = run_cells(arguments.out, "book/studies/loss_atlas_mnist.py", settings, cells, compute)
-        cells_by_name: dict[str, Any] = found["cells"]
-        return cells_by_name
+    def of_equal_cost(recipe: str) -> int:
+        cost = study.found.cell("costs")
+        return round(cost[BASE] / cost[recipe] * steps)
 
-    costs_cell = f"costs seed {TUNING_SEED}"
-    cost = stored([costs_cell], lambda cell: costs(images, rounds, 6))[costs_cell]
-    share = {name: cost[BASE] / cost[name] for name in MNIST}  # of the cheapest loss's steps
-    trials = {f"{name}, rate {rate:g} seed {TUNING_SEED}": (name, rate) for name in MNIST for rate in RATES}
+    def tune(recipe: str, rate: float, seed: int) -> dict[str, Any]:
+        return run(recipe, rate, seed, of_equal_cost(recipe), images, distance)
 
-    def tune(cell: str) -> dict[str, Any]:
-        name, rate = trials[cell]
-        return run(name, rate, TUNING_SEED, round(share[name] * steps), images, distance)
+    def compute(recipe: str, seed: int) -> dict[str, Any]:
+        tried = [c for c in study.found.cells if c.part == "rates" and c.at["recipe"] == recipe]
+        best = min(tried, key=lambda cell: cell.found.get("distance", [float("inf")])[-1])
+        return run(recipe, best.at["rate"], seed, of_equal_cost(recipe), images, distance)
 
-    found = stored(list(trials), tune)
-
-    def of_rate(name: str, rate: float) -> float:
-        return found[f"{name}, rate {rate:g} seed {TUNING_SEED}"].get("distance", [float("inf")])[-1]
-
-    best = {name: min(RATES, key=lambda rate, name=name: of_rate(name, rate)) for name in MNIST}
-    runs = {f"{name} seed {seed}": (name, seed) for seed in SEEDS for name in MNIST}
-
-    def compute(cell: str) -> dict[str, Any]:
-        name, seed = runs[cell]
-        return run(name, best[name], seed, round(share[name] * steps), images, distance)
-
-    stored(list(runs), compute)
+    study = Study(
+        "loss_atlas_mnist",
+        {"recipe": tuple(MNIST), "seed": SEEDS},
+        settings,
+        compute,
+        before=[
+            Part("costs", {}, lambda: costs(images, rounds, 2 if quick else 6)),
+            Part("rates", {"recipe": tuple(MNIST), "rate": RATES, "seed": (TUNING_SEED,)}, tune),
+        ],
+        smallest={"recipe": ("minimax", "Wasserstein, clipped"), "rate": RATES[:2]} if quick else None,
+    )
+    return study
 
 
 if __name__ == "__main__":
-    main()
+    command_line(make)

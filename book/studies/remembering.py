@@ -1,6 +1,6 @@
 """Chapter 14's study: three ways of holding on to the source, each at three weights, on 10 and on 100 images.
 
-    python book/studies/remembering.py [--steps 200] [--samples 1000] [--out FILE]
+    python book/studies/remembering.py [--quick]
 
 From digits to letters, with what `adaptation` gives every study of Part III, and fewer steps. Beside a table's usual
 numbers each run says what is left of the source: whether the source digit of a latent can still be read from its
@@ -15,17 +15,15 @@ it is done, and the script can be stopped and started again.
 
 from __future__ import annotations
 
-import argparse
 import base64
 import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from adaptation import FEATURES, SAMPLES, TRAINED, Pair, digits_to_letters, report, run_way, spread, stored
+from adaptation import FEATURES, SAMPLES, TRAINED, Pair, digits_to_letters, report, run_way, spread
 from PIL import Image
-from study import RESULTS, run_cells
+from study import Part, Study, command_line
 from torch import Tensor
 
 from tgan_lib import GAN, data
@@ -35,7 +33,8 @@ from tgan_lib.transfer import EWC, start_from
 
 SEEDS = (0, 1, 2)
 NUMBERS = (10, 100)
-READINGS = 2
+STEPS, READINGS = 200, 2
+KEPT = ("frechet", "kernel", "precision", "recall", "density", "coverage", "spread", "copied", "copy_z")
 FISHER_SAMPLES = 256  # for the measure; EWC itself makes do with fewer
 # Name in the chapter -> way and settings. Methods stand from their weakest weight to their strongest.
 CONFIGURATIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -123,56 +122,41 @@ def as_text(samples: Tensor) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--samples", type=int, default=SAMPLES)
-    parser.add_argument("--out", type=Path, default=RESULTS / "remembering.json")
-    arguments = parser.parse_args()
+def make(quick: bool = False) -> Study:
+    steps, samples = (4, 100) if quick else (STEPS, SAMPLES)
     pair = digits_to_letters()
-    source = Source(pair, arguments.samples)
+    source = Source(pair, samples)
 
-    def compute(cell: str) -> dict[str, Any]:
-        if cell == "reference":
-            return {**reference(pair, source), "pictures": as_text(source.gan.sample(z=source.ten))}
-        n, name, seed = known[cell]
-        way, given = CONFIGURATIONS[name]
-        gan, found = run_way(pair, source.distance, way, n, seed, arguments.steps, READINGS, settings=given)
-        print(f"{cell}: {found['distance']}", flush=True)
+    def about_source() -> dict[str, Any]:
+        return {**reference(pair, source), "pictures": as_text(source.gan.sample(z=source.ten))}
+
+    def compute(n: int, configuration: str, seed: int) -> dict[str, Any]:
+        way, given = CONFIGURATIONS[configuration]
+        gan, found = run_way(pair, source.distance, way, n, seed, steps, READINGS, settings=given)
+        print(f"{n} images, {configuration}, seed {seed}: {found['distance']}", flush=True)
         numbers = report(gan, pair, source.distance, n, seed)
-        kept = (
-            "frechet",
-            "kernel",
-            "precision",
-            "recall",
-            "density",
-            "coverage",
-            "spread",
-            "copied",
-            "copy_z",
-        )
-        found |= {k: numbers[k] for k in kept} | source.forgotten(gan)
+        found |= {name: numbers[name] for name in KEPT} | source.forgotten(gan)
         return found | ({"pictures": as_text(gan.sample(z=source.ten))} if seed == SEEDS[0] else {})
 
     settings = {
-        "steps": [arguments.steps * r // READINGS for r in range(1, READINGS + 1)],
-        "seeds": list(SEEDS),
-        "numbers": list(NUMBERS),
-        "samples": arguments.samples,
+        "steps": [steps * r // READINGS for r in range(1, READINGS + 1)],
+        "seeds": SEEDS,
+        "numbers": NUMBERS,
+        "samples": samples,
         "features": FEATURES,
-        "trained": stored(TRAINED),
-        "configurations": {name: [way, given] for name, (way, given) in CONFIGURATIONS.items()},
+        "trained": TRAINED,
+        "configurations": CONFIGURATIONS,
         "threads": torch.get_num_threads(),
     }
-    # seeds outermost: should the script be stopped, every configuration has been run equally often
-    known = {
-        f"{n} images, {name} seed {seed}": (n, name, seed)
-        for seed in SEEDS
-        for n in NUMBERS
-        for name in CONFIGURATIONS
-    }
-    run_cells(arguments.out, "book/studies/remembering.py", settings, ["reference", *known], compute)
+    return Study(
+        "remembering",
+        {"n": NUMBERS, "configuration": tuple(CONFIGURATIONS), "seed": SEEDS},
+        settings,
+        compute,
+        before=[Part("reference", {}, about_source)],
+        smallest={"configuration": ("fine-tuning", "EWC 0.3")} if quick else None,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    command_line(make)

@@ -1,6 +1,6 @@
 """Chapter 2's runs over seeds: both generator losses, from the very same D that is sure of itself.
 
-    python book/studies/saturation.py [--quick] [--only WORDS] [--out FILE]
+    python book/studies/saturation.py [--quick] [--only state=fresh]
 
 An MLP GAN on MNIST. The game begins in one of four states: with a fresh D; with a D that was trained alone against
 the untrained G; and with that same D, its last layer multiplied so that its mean logit of a generated image is -20
@@ -10,14 +10,12 @@ throughout. The loop is the one that the chapter shows.
 
 from __future__ import annotations
 
-import argparse
 import copy
-import json
-from pathlib import Path
 from typing import Any
 
 import torch
-from study import RESULTS, run_cells
+from measured import sequential_of
+from study import Study, command_line
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -32,7 +30,7 @@ STATES: dict[str, tuple[float | None, int]] = {
     "surer": (-20.0, 200),
     "surest": (-30.0, 200),
 }
-ADAM = {"lr": 5e-4, "betas": (0.5, 0.999)}
+ADAM: dict[str, Any] = {"lr": 5e-4, "betas": (0.5, 0.999)}
 # G's loss, and its optimiser. Among 0.1, 0.3, 1 and 3, in runs of 400 steps with one seed, SGD's rate 0.3 was the
 # largest with which the non-saturating loss did not drive G's tanh into its flat ends.
 RECIPES: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -94,7 +92,7 @@ class Game:
 @torch.no_grad()
 def make_surer(game: Game, logit: float) -> None:
     """Multiply D's last layer, so that its mean logit of a generated image is this; no answer of D changes sign."""
-    last = game.gan.discriminator.net[-1]
+    last = sequential_of(game.gan.discriminator)[-1]
     z = torch.randn(256, 64, generator=torch.Generator().manual_seed(5))
     factor = logit / game.gan.discriminator(game.gan.generator(z)).mean()
     for p in last.parameters():
@@ -148,55 +146,50 @@ def play(game: Game, recipe: str, distance: Distance, steps: int) -> dict[str, l
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a tenth of the steps")
-    parser.add_argument("--only", default="", help="cells whose name holds this")
-    parser.add_argument("--out", type=Path, default=RESULTS / "saturation.json")
-    arguments = parser.parse_args()
-    shorter = 10 if arguments.quick else 1
+def make(quick: bool = False) -> Study:
+    shorter = 200 if quick else 1
     images = data.load("mnist", device="cpu")
-    distance = Distance(data.load("mnist", device="cpu", limit=10_000), n=1000)
+    distance = Distance(data.load("mnist", device="cpu", limit=10_000), n=100 if quick else 1000)
     settings = {
-        "seeds": list(SEEDS),
+        "seeds": SEEDS,
         "alone": ALONE // shorter,
         "states": {state: [logit, steps // shorter] for state, (logit, steps) in STATES.items()},
-        "recipes": json.loads(json.dumps(RECIPES)),  # tuples become lists, as they will be when read
+        "recipes": RECIPES,
         "tried": TRIED,
-        "readings": list(READINGS),
+        "readings": READINGS,
         "every": EVERY,
         "samples": distance.n,
         "features": distance.features,
         "data": images.name,
-        "floor": round(distance.of_images(data.load("mnist", device="cpu", split="test", limit=1000).data), 3),
-    }  # fmt: skip
-    cells = [
-        f"{state}, {recipe} seed {seed}" for seed in SEEDS for state in STATES for recipe in TRIED[state]
-    ]
-    begun: dict[str, Game] = {}  # by state and seed: every recipe goes on from a copy of the same game
+        "floor": round(
+            distance.of_images(data.load("mnist", device="cpu", split="test", limit=1000).data), 3
+        ),
+    }
+    begun: dict[tuple[str, int], Game] = {}  # every recipe goes on from a copy of the same game
 
-    def compute(cell: str) -> dict[str, Any]:
-        name, seed = cell.split(" seed ")
-        state, recipe = name.split(", ", 1)
-        if f"{state} {seed}" not in begun:
-            game = Game(images, int(seed))
+    def compute(state: str, recipe: str, seed: int) -> dict[str, Any]:
+        if (state, seed) not in begun:
+            game = Game(images, seed)
             if state != "fresh":
                 game.alone(ALONE // shorter)
             logit = STATES[state][0]
             if logit is not None:
                 make_surer(game, logit)
             begun.clear()
-            begun[f"{state} {seed}"] = game
-        return play(begun[f"{state} {seed}"].fork(), recipe, distance, STATES[state][1] // shorter)
+            begun[state, seed] = game
+        return play(begun[state, seed].fork(), recipe, distance, STATES[state][1] // shorter)
 
-    run_cells(
-        arguments.out,
-        "book/studies/saturation.py",
+    return Study(
+        "saturation",
+        {"state": tuple(STATES), "recipe": tuple(RECIPES), "seed": SEEDS},
         settings,
-        [c for c in cells if arguments.only in c],
         compute,
+        only=lambda state, recipe, seed: recipe in TRIED[state],
+        smallest={"state": ("sure", "surest"), "recipe": ("minimax, SGD", "minimax, Adam")}
+        if quick
+        else None,
     )
 
 
 if __name__ == "__main__":
-    main()
+    command_line(make)

@@ -1,6 +1,6 @@
 """Chapter 13's study: how few of G's numbers may train? Distance, memory and time of ways that train few of them.
 
-    python book/studies/small_updates.py [--steps 300] [--quick] [--out FILE]
+    python book/studies/small_updates.py [--quick]
 
 From digits to letters, on 100 images and for some ways on 10. Every way makes the same number of steps with the same
 batches, and D trains as a whole, at one rate. G's rate is each way's own: of four, the one with which a run of
@@ -11,9 +11,8 @@ when it is done, and the script can be stopped and started again.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,21 +25,21 @@ from adaptation import (
     parameters,
     report,
     run_way,
-    stored,
 )
-from stability import costs
-from study import RESULTS, run_cells
+from measured import costs
+from study import Part, Study, command_line
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import softplus
 
 from tgan_lib import GAN, Distance, few_shot, train
+from tgan_lib.results import Results
 from tgan_lib.transfer import miner, start_from, unfreeze
 from tgan_lib.transfer.adapters import linear_layers
 from tgan_lib.transfer.strategies import STRATEGIES
 
 SEEDS = (0, 1, 2)
-READINGS = 4
+STEPS, READINGS = 300, 4
 SEARCH_SEED, SEARCH_N = 100, 100
 RATES = (0.3, 1.0, 3.0, 10.0)  # times TRAINED's, of G alone
 RANKS = (1, 2, 4, 8, 16)
@@ -84,7 +83,7 @@ def mine_then_train(
 
 def matrix(module: torch.nn.Module) -> Tensor:
     """A map's weight as `low_rank` sees it: a row for each entry of its first axis."""
-    return module.weight.detach().flatten(1)
+    return module.get_parameter("weight").detach().flatten(1)
 
 
 def change(source: GAN, gan: GAN) -> list[dict[str, Any]]:
@@ -158,112 +157,91 @@ def memory(gan: GAN, batch_size: int) -> dict[str, int]:
 
 def builders(source: GAN) -> dict[str, Callable[[], GAN]]:
     """Strategy -> what makes the GAN that it trains; of the two stages, the second's."""
-    found = {
-        name: (lambda way=way, own=own: STRATEGIES[way](source, 0, **own)[0])
-        for name, (way, own) in ONE_STAGE.items()
-    }
+
+    def build(way: str, own: dict[str, Any]) -> GAN:
+        return STRATEGIES[way](source, 0, **own)[0]
+
+    found: dict[str, Callable[[], GAN]] = {name: partial(build, *what) for name, what in ONE_STAGE.items()}
     return found | {TWO_STAGES: lambda: unfreeze(miner(start_from(source)))}
 
 
-def search_cell(name: str, factor: float) -> str:
-    return f"search {name}, rate {factor} seed {SEARCH_SEED}"
+def choose(found: Results) -> dict[str, float]:
+    """Way -> the factor of those tried with which it ended nearest to the pool."""
+    ends: dict[str, dict[float, float]] = {}
+    for cell in found.cells:
+        if cell.part == "search":
+            ends.setdefault(cell.at["way"], {})[cell.at["rate"]] = cell.found["distance"][-1]
+    best = {way: min(tried.items(), key=lambda pair: pair[1])[0] for way, tried in ends.items()}
+    return best | {f"rank {rank}": best["rank 4"] for rank in RANKS if "rank 4" in best}
 
 
-def choose(cells: dict[str, Any]) -> dict[str, float]:
-    """Strategy -> the factor of those tried with which it ended nearest to the pool."""
-    best = {
-        name: min(RATES, key=lambda factor: cells[search_cell(name, factor)]["distance"][-1])
-        for name in SEARCHED
-    }
-    return best | {f"rank {rank}": best["rank 4"] for rank in RANKS}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--samples", type=int, default=SAMPLES)
-    parser.add_argument(
-        "--quick", action="store_true", help="few steps of few runs, to try the script; give --out"
-    )
-    parser.add_argument("--out", type=Path, default=RESULTS / "small_updates.json")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.steps, arguments.samples = 8, 100
-    steps, pair = arguments.steps, digits_to_letters()
+def make(quick: bool = False) -> Study:
+    steps, samples, pair = 8 if quick else STEPS, 100 if quick else SAMPLES, digits_to_letters()
     distance, to_pool = (
-        Distance(images, features=FEATURES, n=arguments.samples) for images in (pair.held_out, pair.pool)
+        Distance(images, features=FEATURES, n=samples) for images in (pair.held_out, pair.pool)
     )
 
-    def run(name: str, n: int, seed: int) -> tuple[GAN, dict[str, Any]]:
-        if name == TWO_STAGES:
-            return mine_then_train(pair, distance, n, seed, steps, (chosen["miner"], chosen["everything"]))
-        way, own = ONE_STAGE[name]
-        return run_way(pair, distance, way, n, seed, steps, READINGS, settings=own, **rates(chosen[name]))
-
-    def look_for_rates(cell: str) -> dict[str, Any]:
-        name, factor = searches[cell]
-        way, own = ONE_STAGE[name]
-        _, found = run_way(
-            pair,
-            to_pool,
-            way,
-            SEARCH_N,
-            SEARCH_SEED,
-            steps // 2,
-            READINGS // 2,
-            settings=own,
-            **rates(factor),
-        )
-        print(f"{cell}: {found['distance']}", flush=True)
+    def search(way: str, rate: float, seed: int) -> dict[str, Any]:
+        name, own = ONE_STAGE[way]
+        options = {"settings": own, **rates(rate)}
+        _, found = run_way(pair, to_pool, name, SEARCH_N, seed, steps // 2, READINGS // 2, **options)
+        print(f"{way}, rate {rate}: {found['distance']}", flush=True)
         return found
 
-    def compute(cell: str) -> dict[str, Any]:
-        if cell == "chosen":
-            return chosen
-        if cell == "memory":
-            return {
-                name: memory(build(), TRAINED["batch_size"]) for name, build in builders(pair.source).items()
-            }
-        if cell == "costs":
-            given = {name: (build, TRAINED) for name, build in builders(pair.source).items()}
-            return costs(given, few_shot(pair.pool, 100, seed=0), rounds=1 if arguments.quick else 7, steps=8)
-        name, n, seed = runs[cell]
-        gan, found = run(name, n, seed)
-        print(f"{cell}: {found['distance']}", flush=True)
+    def run(way: str, n: int, seed: int) -> tuple[GAN, dict[str, Any]]:
+        chosen = study.found.cell("chosen")
+        if way == TWO_STAGES:
+            return mine_then_train(pair, distance, n, seed, steps, (chosen["miner"], chosen["everything"]))
+        name, own = ONE_STAGE[way]
+        return run_way(pair, distance, name, n, seed, steps, READINGS, settings=own, **rates(chosen[way]))
+
+    def compute(way: str, n: int, seed: int) -> dict[str, Any]:
+        gan, found = run(way, n, seed)
+        print(f"{way}, {n} images, seed {seed}: {found['distance']}", flush=True)
         found |= {"trained": parameters(gan)} | report(gan, pair, distance, n, seed)
-        if name == "everything" and n == 100:
+        if way == "everything" and n == 100:
             found["change"] = change(pair.source, gan)
             found["cut_down"] = [round(distance(cut_down(pair.source, gan, rank)), 2) for rank in KEPT]
         return found
 
+    def held() -> dict[str, Any]:
+        return {name: memory(build(), TRAINED["batch_size"]) for name, build in builders(pair.source).items()}
+
+    def cost() -> dict[str, Any]:
+        given = {name: (build, TRAINED) for name, build in builders(pair.source).items()}
+        few = few_shot(pair.pool, 100, seed=0)
+        return costs(given, few, rounds=1 if quick else 7, steps=1 if quick else 8)
+
     settings = {
         "steps": [steps * r // READINGS for r in range(1, READINGS + 1)],
-        "seeds": list(SEEDS),
-        "numbers": {str(n): list(names) for n, names in NUMBERS.items()},
+        "seeds": SEEDS,
+        "numbers": NUMBERS,
         "samples": distance.n,
         "features": distance.features,
         "source": round(distance(pair.source), 2),
         "floor": round(distance.of_images(pair.pool.data), 2),
-        "trained": stored(TRAINED),
-        "rates": list(RATES),
-        "ranks": list(RANKS),
-        "kept": list(KEPT),
+        "trained": TRAINED,
+        "rates": RATES,
+        "ranks": RANKS,
+        "kept": KEPT,
         "threads": torch.get_num_threads(),
     }
-    searches = {search_cell(name, factor): (name, factor) for name in SEARCHED for factor in RATES}
-    script = "book/studies/small_updates.py"
-    chosen = choose(run_cells(arguments.out, script, settings, searches, look_for_rates)["cells"])
-    # seeds outermost: should the script be stopped, every way has been run equally often
-    runs = {
-        f"{name}, {n} images seed {seed}": (name, n, seed)
-        for seed in SEEDS
-        for n, names in NUMBERS.items()
-        for name in names
-    }
-    if arguments.quick:
-        runs = {cell: of for cell, of in runs.items() if of[2] == 0 and of[0] in ("everything", TWO_STAGES)}
-    run_cells(arguments.out, script, settings, ["chosen", "memory", "costs", *runs], compute)
+    study = Study(
+        "small_updates",
+        {"way": NUMBERS[100], "n": tuple(NUMBERS), "seed": SEEDS},
+        settings,
+        compute,
+        only=lambda way, n, seed: way in NUMBERS[n],
+        before=[
+            Part("search", {"way": SEARCHED, "rate": RATES, "seed": (SEARCH_SEED,)}, search),
+            Part("chosen", {}, lambda: choose(study.found)),
+            Part("memory", {}, held),
+            Part("costs", {}, cost),
+        ],
+        smallest={"way": ("everything", "miner", TWO_STAGES)} if quick else None,
+    )
+    return study
 
 
 if __name__ == "__main__":
-    main()
+    command_line(make)

@@ -1,6 +1,6 @@
 """Chapter 9's study: from MNIST's digits to Omniglot's letters with every start, and what the settings change.
 
-    python book/studies/source_to_target.py [--quick] [--out FILE]
+    python book/studies/source_to_target.py [--quick]
 
 All runs train on the 500 letters of the pool and are measured against the 500 held out, at the steps in AT, which are
 dense where transfer is quick. "scratch", "G only", "D only" and "both" say which halves start as the source's; scratch
@@ -12,15 +12,16 @@ Each run is stored when it is done, and the script can be stopped and started ag
 
 from __future__ import annotations
 
-import argparse
 import copy
 from collections.abc import Iterable
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
-from adaptation import FEATURES, SAMPLES, TRAINED, Pair, digits_to_letters, spread, stored
-from study import RESULTS, run_cells
+from adaptation import FEATURES, SAMPLES, TRAINED, digits_to_letters, spread
+from measured import sequential_of
+from study import Part, Study, command_line
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize, softplus
 
@@ -36,19 +37,42 @@ SEEDS = (0, 1, 2)
 AT = (0, 10, 25, 50, 100, 200, 300, 500, 750, 1000, 1500, 2000)
 STARTS = {"scratch": (False, False), "G only": (True, False), "D only": (False, True), "both": (True, True)}
 SCRATCH_STEPS, STEPS = 2000, 500
-OTHER_STEPS = {
-    "both, rates x0.3": 300,
-    "both, rates x3": 300,
-    "both, betas": 300,
-    "both, source as fakes": 200,
-    "both, source as reals": 200,
-}
 RATES = {"rates x0.3": 0.3, "rates x3": 3.0}  # times TRAINED's, both players'
 OTHER_BETAS = (0.9, 0.999)
 REPLAY_WEIGHT = 0.5
 SOURCE_STEPS, MOMENT_STEPS = 100, 100  # on the source, to have moments to carry, and then on the target
-MLP = {"network": "mlp", "size": 28, "channels": 1, "latent_dim": 64, "width": 64}
-MLP_SOURCE = {"steps": 4000, "batch_size": 64, "learning_rate": (1e-3, 5e-4), "betas": (0.5, 0.9)}
+MLP: dict[str, Any] = {"network": "mlp", "size": 28, "channels": 1, "latent_dim": 64, "width": 64}
+MLP_SOURCE: dict[str, Any] = {
+    "steps": 4000,
+    "batch_size": 64,
+    "learning_rate": (1e-3, 5e-4),
+    "betas": (0.5, 0.9),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run starts from, what it changes, and its steps."""
+
+    start: str
+    change: str = ""
+    steps: int = STEPS
+    mlp: bool = False
+
+
+REPLAYS = {"source as fakes": False, "source as reals": True}
+SETTINGS = {
+    **{start: Setting(start, steps=SCRATCH_STEPS if start == "scratch" else STEPS) for start in STARTS},
+    "D only, fresh head": Setting("D only", "fresh head"),
+    **{f"both, {change}": Setting("both", change, 300) for change in (*RATES, "betas")},
+    **{f"both, {change}": Setting("both", change, 200) for change in REPLAYS},
+    **{
+        f"mlp {start}": Setting(start, steps=SCRATCH_STEPS if start == "scratch" else STEPS, mlp=True)
+        for start in STARTS
+    },
+    "scratch, rates x3": Setting("scratch", "rates x3"),
+}
+MOMENTS = {"moments": TRAINED["betas"], "moments, betas": OTHER_BETAS}
 
 
 class Replay(Term):
@@ -137,12 +161,11 @@ def started(source: GAN, start: str, seed: int) -> GAN:
 
 def with_fresh_head(gan: GAN, seed: int) -> GAN:
     """The last layer of D drawn anew, as a DCGAN's is: it knows all that it knew, and has no view."""
-    head = gan.discriminator.net[-1]
+    head = sequential_of(gan.discriminator)[-1]
+    weight, bias = head.get_parameter("weight"), head.get_parameter("bias")
     with torch.no_grad():
-        head.weight.copy_(
-            0.02 * torch.randn(head.weight.shape, generator=torch.Generator().manual_seed(seed))
-        )
-        head.bias.zero_()
+        weight.copy_(0.02 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed)))
+        bias.zero_()
     return gan
 
 
@@ -176,108 +199,85 @@ def moments_carried(
     return found
 
 
-def mlp_source(digits: data.Images, steps: int) -> GAN:
-    """A narrow MLP GAN of digits, always the same."""
-    gan = GAN.build(**MLP, seed=0)
-    train(gan, digits, progress=False, seed=0, **(MLP_SOURCE | {"steps": steps}))
-    return gan
+class Runs:
+    """What the runs share, and each run. `short`: every number of steps is divided by it."""
 
+    def __init__(self, short: int, samples: int) -> None:
+        self.short, self.pair, self.digits = short, digits_to_letters(), data.load("mnist")
+        self.distance = self.pair.distance(samples)
+        self.read = Reader(self.distance, self.pair.held_out.batch(range(100)), AT)
 
-class Study:
-    """The cells by name, and how each is computed."""
+    @cached_property
+    def mlp(self) -> GAN:
+        """A narrow MLP GAN of digits, always the same."""
+        gan = GAN.build(**MLP, seed=0)
+        train(
+            gan,
+            self.digits,
+            progress=False,
+            seed=0,
+            **(MLP_SOURCE | {"steps": MLP_SOURCE["steps"] // self.short}),
+        )
+        return gan
 
-    def __init__(self, pair: Pair, digits: data.Images, short: int) -> None:
-        """`short`: every number of steps is divided by it, for development."""
-        self.pair, self.digits, self.short = pair, digits, short
-        self.distance = pair.distance()
-        self.read = Reader(self.distance, pair.held_out.batch(range(100)), AT)
-        self.mlp: GAN | None = None
+    def moments(self, setting: str, seed: int) -> dict[str, Any]:
+        trained = TRAINED | {"betas": MOMENTS[setting]}
+        return moments_carried(self.pair.source, self.digits, self.pair.pool, self.read, trained, seed)
 
-    def names(self) -> list[str]:
-        """Seeds outermost within a group: should the script be stopped, every setting has been run equally often."""
-        settings = [f"both, {name}" for name in (*RATES, "betas")]
-        replays = ["both, source as fakes", "both, source as reals"]
-        groups = [
-            list(STARTS),
-            ["D only, fresh head", *settings, *replays],
-            ["moments", "moments, betas"],
-            [f"mlp {start}" for start in STARTS],
-            ["scratch, rates x3"],
-        ]
-        return [f"{name} seed {seed}" for group in groups for seed in SEEDS for name in group]
-
-    def compute(self, cell: str) -> dict[str, Any]:
-        name, number = cell.split(" seed ")
-        seed = int(number)
-        if name.startswith("moments"):
-            trained = TRAINED | ({"betas": OTHER_BETAS} if name.endswith("betas") else {})
-            found: dict[str, Any] = moments_carried(
-                self.pair.source, self.digits, self.pair.pool, self.read, trained, seed
-            )
-            print(f"{cell}: {found}", flush=True)
-            return found
-        start, _, change = name.removeprefix("mlp ").partition(", ")
-        source = self.pair.source
-        if name.startswith("mlp"):
-            self.mlp = self.mlp or mlp_source(self.digits, MLP_SOURCE["steps"] // self.short)
-            source = self.mlp
-        gan, trained, terms = started(source, start, seed), dict(TRAINED), []
-        if change == "fresh head":
+    def one(self, setting: str, seed: int) -> dict[str, Any]:
+        plan = SETTINGS[setting]
+        source = self.mlp if plan.mlp else self.pair.source
+        gan, trained, terms = started(source, plan.start, seed), dict(TRAINED), []
+        if plan.change == "fresh head":
             with_fresh_head(gan, seed)
-        elif change == "betas":
+        elif plan.change == "betas":
             trained["betas"] = OTHER_BETAS
-        elif change in RATES:
-            trained["learning_rate"] = tuple(RATES[change] * rate for rate in TRAINED["learning_rate"])
-        elif change:
-            terms = [Replay(source, change.endswith("reals"), REPLAY_WEIGHT)]
-        steps = steps_of(name) // self.short
+        elif plan.change in RATES:
+            trained["learning_rate"] = tuple(RATES[plan.change] * rate for rate in TRAINED["learning_rate"])
+        elif plan.change:
+            terms = [Replay(source, REPLAYS[plan.change], REPLAY_WEIGHT)]
         run = Run(gan, self.pair.pool, settings_of(trained, seed), terms=terms)
-        found = self.read.run(run, steps, everything=name in STARTS or change == "fresh head")
-        if name in STARTS:
+        found: dict[str, Any] = self.read.run(
+            run, plan.steps // self.short, everything=setting in STARTS or plan.change == "fresh head"
+        )
+        if setting in STARTS:
             found |= cover(gan, self.distance)
-        print(f"{cell}: {found['distance']}", flush=True)
+        print(f"{setting}, seed {seed}: {found['distance']}", flush=True)
         return found
 
 
-def steps_of(name: str) -> int:
-    """How many steps a run has, by its name without the seed."""
-    if name.startswith("moments"):
-        return MOMENT_STEPS
-    return OTHER_STEPS.get(name, SCRATCH_STEPS if name.removeprefix("mlp ") == "scratch" else STEPS)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a fiftieth of the steps, one seed: give --out")
-    parser.add_argument("--out", type=Path, default=RESULTS / "source_to_target.json")
-    arguments = parser.parse_args()
-    study = Study(digits_to_letters(), data.load("mnist"), 50 if arguments.quick else 1)
-    names = study.names()
-    if arguments.quick:
-        names = [name for name in names if name.endswith("seed 0") and not name.startswith("moments")]
-    pool, held_out = study.pair.pool, study.pair.held_out
+def make(quick: bool = False) -> Study:
+    runs = Runs(100, 100) if quick else Runs(1, SAMPLES)
+    pair = runs.pair
     settings = {
-        "at": list(AT),
-        "steps": {name: steps_of(name) for name in dict.fromkeys(cell.split(" seed ")[0] for cell in names)},
-        "seeds": list(SEEDS),
-        "images": len(pool),
-        "held_out": len(held_out),
-        "samples": SAMPLES,
+        "at": AT,
+        "steps": {name: plan.steps for name, plan in SETTINGS.items()} | dict.fromkeys(MOMENTS, MOMENT_STEPS),
+        "seeds": SEEDS,
+        "images": len(pair.pool),
+        "held_out": len(pair.held_out),
+        "samples": runs.distance.n,
         "features": FEATURES,
-        "floor": round(study.distance.of_images(pool.data), 2),
-        "source_distance": round(study.distance(study.pair.source), 2),
-        "trained": stored(TRAINED),
+        "floor": round(runs.distance.of_images(pair.pool.data), 2),
+        "source_distance": round(runs.distance(pair.source), 2),
+        "trained": TRAINED,
         "rates": RATES,
-        "betas": list(OTHER_BETAS),
+        "betas": OTHER_BETAS,
         "replay_weight": REPLAY_WEIGHT,
         "moments": {"source_steps": SOURCE_STEPS, "target_steps": MOMENT_STEPS},
         "mlp": MLP,
-        "mlp_source": stored(MLP_SOURCE),
+        "mlp_source": MLP_SOURCE,
         "threads": torch.get_num_threads(),
     }
-    found = run_cells(arguments.out, "book/studies/source_to_target.py", settings, names, study.compute)
-    print(f"{len(found['cells'])} cells")
+    moments_part = Part("moments", {"setting": tuple(MOMENTS), "seed": SEEDS}, runs.moments)
+    return Study(
+        "source_to_target",
+        {"setting": tuple(SETTINGS), "seed": SEEDS},
+        settings,
+        runs.one,
+        after=[] if quick else [moments_part],
+        smallest={"setting": ("D only, fresh head", "both, source as reals")} if quick else None,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    command_line(make)

@@ -1,6 +1,6 @@
 """Chapter 8's study: a ResNet-18 from five classes of CIFAR-10 to the other five, six ways, 5 to 4 000 images a class.
 
-    python book/studies/transfer_basics.py [--quick] [--cache FOLDER] [--out FILE]
+    python book/studies/transfer_basics.py [--quick]
 
 The source is trained first, exactly as the chapter trains it, and kept in the cache folder. Each cell is a way, a
 number of images and a seed, which picks the images, the order of batches and the fresh weights. A cell tries
@@ -12,14 +12,13 @@ Each cell is stored when it is done, and the script can be stopped and started a
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from pathlib import Path
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
-from study import RESULTS, run_cells
+from measured import labels_of, share_right
+from study import CACHE, Part, Study, command_line
 from torch import Tensor, nn
 
 from tgan_lib import data
@@ -78,7 +77,7 @@ def features(net: nn.Module, images: data.Images) -> data.Images | tuple[Tensor,
     head, net.fc = net.fc, nn.Identity()
     found = torch.cat([outputs(net, images.data), outputs(net, images.data.flip(3))])
     net.fc = head
-    return found, images.labels.repeat(2)
+    return found, labels_of(images).repeat(2)
 
 
 def learn(
@@ -95,7 +94,7 @@ def learn(
     net, start = prepared(way, source, seed, width)
     if way == "frozen":
         draw = batches(features(net, few), batch_size, seed)
-        fit(net.fc, draw, parameter_groups(net, setting.rate), steps)
+        fit(net.get_submodule("fc"), draw, parameter_groups(net, setting.rate), steps)
         return net, start
     groups = parameter_groups(net, setting.rate, FACTOR if way == "discriminative" else 1.0)
     penalties = {
@@ -116,27 +115,33 @@ def moved(net: nn.Module, start: dict[str, Tensor]) -> dict[str, float]:
     return found
 
 
-class Study:
+class Runs:
     """The data, the source, and how each cell is computed."""
 
-    def __init__(self, cache: Path, quick: bool) -> None:
-        self.quick, self.cache = quick, cache
+    study: Study  # set once it is made: a cell rests on what others chose
+
+    def __init__(self, quick: bool) -> None:
+        self.quick = quick
         train, test = data.load("cifar10", device="cpu"), data.load("cifar10", device="cpu", split="test")
         self.data = train.source
-        self.source_train, self.source_test = (only_classes(part, SOURCE) for part in (train, test))
-        self.pool, self.held_back = data.split(only_classes(train, TARGET), 0.8)
-        self.test = only_classes(test, TARGET)
-        self.steps = 4 if quick else STEPS
-        self.cells: dict[str, Any] = {}
+        drawn = train.class_names  # a quick run has no animals
+        self.classes = (drawn[:5], drawn[5:]) if quick else (SOURCE, TARGET)
+        self.source_train, self.source_test = (only_classes(part, self.classes[0]) for part in (train, test))
+        self.pool, self.held_back = data.split(only_classes(train, self.classes[1]), 0.8)
+        self.test = only_classes(test, self.classes[1])
+        if quick:
+            self.test, self.source_test = (part.subset(range(100)) for part in (self.test, self.source_test))
+        self.steps = 2 if quick else STEPS
 
+    @cached_property
     def snapshots(self) -> list[dict[str, Tensor]]:
         """The source before training and after each epoch, from the cache or made now."""
-        path = self.cache / f"transfer_basics_source_{WIDTH}_{EPOCHS}_{SOURCE_RATE}.pt"
+        path = CACHE / f"transfer_basics_source_{WIDTH}_{EPOCHS}_{SOURCE_RATE}.pt"
         if path.exists() and not self.quick:
             return torch.load(path, weights_only=True)
         net = ResNet18(len(SOURCE), width=WIDTH, seed=0)
         found = [{name: tensor.clone() for name, tensor in net.state_dict().items()}]
-        steps = EPOCHS * (len(self.source_train) // SOURCE_BATCH)
+        steps = EPOCHS * (1 if self.quick else len(self.source_train) // SOURCE_BATCH)
 
         def keep(step: int) -> None:
             if step % (steps // EPOCHS) == 0:
@@ -144,122 +149,125 @@ class Study:
                 print(f"source, step {step}: {time.thread_time():.0f} s", flush=True)
 
         draw = batches(self.source_train, SOURCE_BATCH, seed=0)
-        if self.quick:
-            steps = EPOCHS * 2
         fit(training_mode(net), draw, parameter_groups(net, SOURCE_RATE), steps, after=keep)
         if not self.quick:
-            self.cache.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             torch.save(found, path)
         return found
 
-    def parts(self, n: str, seed: int) -> tuple[data.Images, data.Images]:
-        """The images to learn from and those to choose by; n is "5", "20", "100", "100 longer" or "all"."""
+    def parts(self, n: int | str, seed: int) -> tuple[data.Images, data.Images]:
+        """The images to learn from and those to choose by; n is a number of each class, or "all"."""
         pair = (self.pool, self.held_back)
-        if n == "all":
+        if isinstance(n, str):
             return pair
-        few, validation = (data.few_shot(part, per_class=int(n.split()[0]), seed=seed) for part in pair)
+        few, validation = (data.few_shot(part, per_class=n, seed=seed) for part in pair)
         return few, validation
 
-    def compute(self, cell: str) -> dict[str, Any]:
-        if cell.startswith("source seed"):
-            return self.about_source(int(cell.split()[-1]))
-        way, rest = cell.split(", ")
-        n, _, seed = rest.partition(" seed ")
-        found = self.one(way, n, int(seed))
-        print(f"{cell}: {found}", flush=True)
-        self.cells[cell] = found
-        return found
-
-    def tries(self, way: str, n: str, seed: int) -> list[Setting]:
+    def tries(self, way: str, n: int | str, seed: int) -> list[Setting]:
         """Three rates; or for a penalty three strengths, at the rate that plain fine-tuning chose."""
-        if n == "all" or n.endswith("longer"):
-            return [Setting(*self.cells[f"{way}, 100 seed {seed}"]["chosen"])]
+        if n == "all":
+            return self.chosen(way, 100, seed)
         if way in ("L2", "L2-SP"):
-            rate = self.cells[f"all, {n} seed {seed}"]["chosen"][0]
-            return [Setting(rate, alpha) for alpha in STRENGTHS]
+            return [Setting(self.chosen("all", n, seed)[0].rate, alpha) for alpha in STRENGTHS]
         return [Setting(rate) for rate in RATES]
 
-    def one(self, way: str, n: str, seed: int) -> dict[str, Any]:
+    def chosen(self, way: str, n: int | str, seed: int) -> list[Setting]:
+        """What another cell chose."""
+        return [Setting(*self.study.found.cell(way=way, n=n, seed=seed)["chosen"])]
+
+    def one(self, way: str, n: int | str, seed: int) -> dict[str, Any]:
         few, validation = self.parts(n, seed)
-        steps, batch_size = self.steps * (LONGER if n.endswith("longer") else 1), BATCH
+        steps, batch_size = self.steps, BATCH
         if n == "all" and not self.quick:
             steps, batch_size = ALL_EPOCHS * (len(few) // ALL_BATCH), ALL_BATCH
-        settings = self.tries(way, n, seed)
-        learnt = [learn(way, setting, few, self.source, seed, steps, batch_size) for setting in settings]
-        scores = [accuracy(net, validation.data, validation.labels) for net, _ in learnt]
+        return self.best(way, self.tries(way, n, seed), few, validation, seed, steps, batch_size)
+
+    def longer(self, way: str, seed: int) -> dict[str, Any]:
+        """With 100 images of each class, for LONGER times the steps."""
+        tries = self.chosen(way, 100, seed)
+        return self.best(way, tries, *self.parts(100, seed), seed, LONGER * self.steps, BATCH)
+
+    def best(
+        self,
+        way: str,
+        tries: list[Setting],
+        few: data.Images,
+        validation: data.Images,
+        seed: int,
+        steps: int,
+        batch_size: int,
+    ) -> dict[str, Any]:
+        """Of some settings the one that does best on the images for validation, and what the test set says of it."""
+        learnt = [learn(way, setting, few, self.snapshots[-1], seed, steps, batch_size) for setting in tries]
+        scores = [accuracy(net, validation.data, labels_of(validation)) for net, _ in learnt]
         best = scores.index(max(scores))  # the first of equals
         net, start = learnt[best]
-        return {
-            "chosen": list(settings[best]),
+        found = {
+            "chosen": list(tries[best]),
             "validation": [round(score, 4) for score in scores],
-            "train": round(accuracy(net, few.data[:5000], few.labels[:5000]), 4),
-            "test": round(accuracy(net, self.test.data, self.test.labels), 4),
+            "train": share_right(net, few.subset(range(min(5000, len(few))))),
+            "test": share_right(net, self.test),
         } | ({"moved": moved(net, start)} if start else {})
+        print(f"{way}, seed {seed}: {found}", flush=True)
+        return found
 
-    def about_source(self, seed: int) -> dict[str, Any]:
+    def source(self, seed: int) -> dict[str, Any]:
         """For the source before training and after each epoch: its own test accuracy, and that of a head on it."""
         own, transferred = [], []
-        few, _ = self.parts("20", seed)
-        for state in self.source_snapshots:
-            net = ResNet18(len(SOURCE), width=WIDTH)
+        few, _ = self.parts(20, seed)
+        for state in self.snapshots:
+            net: nn.Module = ResNet18(len(SOURCE), width=WIDTH)
             net.load_state_dict(state)
             if seed == SEEDS[0]:
-                own.append(round(accuracy(net, self.source_test.data, self.source_test.labels), 4))
-            rate = self.cells[f"frozen, 20 seed {seed}"]["chosen"][0]
+                own.append(share_right(net, self.source_test))
+            rate = self.chosen("frozen", 20, seed)[0].rate
             net, _ = learn("frozen", Setting(rate), few, state, seed, self.steps, BATCH)
-            transferred.append(round(accuracy(net, self.test.data, self.test.labels), 4))
+            transferred.append(share_right(net, self.test))
         return {"own": own, "frozen_20": transferred}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a few steps, one seed: give --out")
-    parser.add_argument("--source", action="store_true", help="train the source, and stop")
-    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "tgan_lib")
-    parser.add_argument("--out", type=Path, default=RESULTS / "transfer_basics.json")
-    arguments = parser.parse_args()
-    study = Study(arguments.cache, arguments.quick)
-    study.source_snapshots = study.snapshots()
-    study.source = study.source_snapshots[-1]
-    if arguments.source:
-        return
-    seeds = SEEDS[:1] if arguments.quick else SEEDS
-    # seeds outermost within a number of images: should the script be stopped, every way has been run equally often
-    names = [f"{way}, {n} seed {seed}" for n in (100, 20, 5) for seed in seeds for way in STRATEGIES]
-    names += [f"source seed {seed}" for seed in seeds]
-    names += [f"{way}, all seed {seed}" for seed in seeds for way in STRATEGIES]
-    names += [f"{way}, 100 longer seed {seed}" for seed in seeds for way in LONGER_WAYS]
+def make(quick: bool = False) -> Study:
+    runs = Runs(quick)
     settings = {
-        "source_classes": list(SOURCE),
-        "target_classes": list(TARGET),
+        "source_classes": runs.classes[0],
+        "target_classes": runs.classes[1],
         "width": WIDTH,
         "source": {
             "epochs": EPOCHS,
             "batch": SOURCE_BATCH,
             "rate": SOURCE_RATE,
-            "images": len(study.source_train),
+            "images": len(runs.source_train),
         },
-        "images": list(IMAGES),
-        "pool": len(study.pool),
-        "validation": len(study.held_back),
-        "test": len(study.test),
+        "images": IMAGES,
+        "pool": len(runs.pool),
+        "validation": len(runs.held_back),
+        "test": len(runs.test),
         "steps": STEPS,
         "batch": BATCH,
         "all": {"epochs": ALL_EPOCHS, "batch": ALL_BATCH},
         "longer": LONGER,
-        "rates": list(RATES),
-        "strengths": list(STRENGTHS),
+        "rates": RATES,
+        "strengths": STRENGTHS,
         "factor": FACTOR,
         "beta": BETA,
-        "ways": list(STRATEGIES),
-        "seeds": list(SEEDS),
+        "ways": STRATEGIES,
+        "seeds": SEEDS,
         "threads": torch.get_num_threads(),
-        "data": study.data,
+        "data": runs.data,
     }
-    if arguments.out.exists():
-        study.cells = json.loads(arguments.out.read_text())["cells"]
-    run_cells(arguments.out, "book/studies/transfer_basics.py", settings, names, study.compute)
+    runs.study = Study(
+        "transfer_basics",
+        {"way": STRATEGIES, "n": (100, 20, 5, "all"), "seed": SEEDS},
+        settings,
+        runs.one,
+        after=[
+            Part("source", {"seed": SEEDS}, runs.source),
+            Part("longer", {"way": LONGER_WAYS, "seed": SEEDS}, runs.longer),
+        ],
+        smallest={"way": ("scratch", "frozen", "all", "L2-SP"), "n": (20, 100)} if quick else None,
+    )
+    return runs.study
 
 
 if __name__ == "__main__":
-    main()
+    command_line(make)

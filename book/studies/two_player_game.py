@@ -1,6 +1,6 @@
 """Chapter 1's numbers over seeds: how close a trained D comes to the exact bound, and what a game shows of it.
 
-    python book/studies/two_player_game.py [--quick] [--out FILE]
+    python book/studies/two_player_game.py [--quick]
 
 Three experiments on distributions whose densities are known, each with every seed:
   apart     two Gaussians some distance apart; D sees fresh points at every step
@@ -11,14 +11,12 @@ The functions are those that the chapter shows.
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
-from study import RESULTS, run_cells
+from study import Part, Study, command_line
 from torch import Tensor, nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 from torch.nn.functional import softplus
@@ -88,17 +86,17 @@ def exact_loss(logits: Tensor, log_p: Tensor, log_q: Tensor, cell: float) -> flo
     return float((log_p.exp() * softplus(-logits) + log_q.exp() * softplus(logits)).sum() * cell)
 
 
-def apart(distance: float, seed: int) -> dict[str, float]:
+def told_apart(distance: float, seed: int, steps: int) -> dict[str, float]:
     """N(0, 1) against N(distance, 1), fresh points: the JS that D's loss shows, and the exact one."""
     p, q = Normal(0.0, 1.0), Normal(distance, 1.0)
-    d = fit(lambda: p.sample((512, 1)), lambda: q.sample((512, 1)), 1, seed, FIT_STEPS)
+    d = fit(lambda: p.sample((512, 1)), lambda: q.sample((512, 1)), 1, seed, steps)
     log_p, log_q = p.log_prob(GRID), q.log_prob(GRID)
     with torch.no_grad():
         loss = exact_loss(d(GRID[:, None]), log_p, log_q, SPACING)
     return {"shown": round(math.log(2) - loss / 2, 5), "exact": round(js(log_p, log_q, SPACING), 5)}
 
 
-def points(n: int, seed: int) -> dict[str, float]:
+def of_points(n: int, seed: int, steps: int) -> dict[str, float]:
     """The ring against a wide Gaussian, n points of each: D's loss on them, and on all of both distributions."""
     torch.manual_seed(1000 + seed)
     x, fake = draw_ring(n), 1.5 * torch.randn(n, 2)
@@ -106,7 +104,7 @@ def points(n: int, seed: int) -> dict[str, float]:
     def some(of: Tensor) -> Callable[[], Tensor]:
         return lambda: of[torch.randint(n, (min(n, 256),))]
 
-    d = fit(some(x), some(fake), 2, seed, EPOCH_STEPS)
+    d = fit(some(x), some(fake), 2, seed, steps)
     with torch.no_grad():
         seen = float(d_loss(d(x), d(fake)))
         loss = exact_loss(d(PLANE), RING.log_prob(PLANE), BLOB.log_prob(PLANE), AREA)
@@ -142,7 +140,7 @@ def draw_ring(n: int) -> Tensor:
     return CENTRES[torch.randint(8, (n,))] + 0.3 * torch.randn(n, 2)
 
 
-def game(seed: int, rounds: int, alone: int, samples: int) -> dict[str, Any]:
+def game(seed: int, rounds: int, alone: int, every: int, samples: int) -> dict[str, Any]:
     """D's loss, averaged over the last 50 rounds, and the least that any D could have, by round."""
     torch.manual_seed(seed)
     g, d = network(2, 2), new_discriminator(2)
@@ -158,45 +156,47 @@ def game(seed: int, rounds: int, alone: int, samples: int) -> dict[str, Any]:
         if turn <= rounds:
             step(g_optimiser, -softplus(d(g(z))).mean())
         losses.append(loss.item())
-        if turn % EVERY == 0:
+        if turn % every == 0:
             shown.append(round(sum(losses[-50:]) / 50, 4))
             if turn <= rounds:
                 least.append(round(2 * math.log(2) - 2 * js_of_game(g, samples), 4))
     return {"shown": shown, "least": least}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one tenth of the rounds and samples of a game")
-    parser.add_argument("--out", type=Path, default=RESULTS / "two_player_game.json")
-    arguments = parser.parse_args()
-    shorter = 10 if arguments.quick else 1
+def make(quick: bool = False) -> Study:
+    shorter = 50 if quick else 1
     settings = {
-        "seeds": list(SEEDS),
-        "apart": list(APART),
-        "points": list(POINTS),
-        "fit_steps": FIT_STEPS,
-        "epoch_steps": EPOCH_STEPS,
+        "seeds": SEEDS,
+        "apart": APART,
+        "points": POINTS,
+        "fit_steps": FIT_STEPS // shorter,
+        "epoch_steps": EPOCH_STEPS // shorter,
         "rounds": ROUNDS // shorter,
         "alone": ALONE // shorter,
-        "every": EVERY,
+        "every": EVERY // shorter,
         "samples": SAMPLES // shorter,
         "js_of_points": round(js(RING.log_prob(PLANE), BLOB.log_prob(PLANE), AREA), 5),
     }
-    names = [f"apart {a:g}" for a in APART] + [f"points {n}" for n in POINTS] + ["game"]
-    cells = [f"{name} seed {seed}" for seed in SEEDS for name in names]
-
-    def compute(cell: str) -> dict[str, Any]:
-        name, seed = cell.split(" seed ")
-        kind, *amount = name.split()
-        if kind == "apart":
-            return apart(float(amount[0]), int(seed))
-        if kind == "points":
-            return points(int(amount[0]), int(seed))
-        return game(int(seed), settings["rounds"], settings["alone"], settings["samples"])
-
-    run_cells(arguments.out, "book/studies/two_player_game.py", settings, cells, compute)
+    return Study(
+        "two_player_game",
+        {"seed": SEEDS},
+        settings,
+        lambda seed: game(seed, ROUNDS // shorter, ALONE // shorter, EVERY // shorter, SAMPLES // shorter),
+        before=[
+            Part(
+                "apart",
+                {"apart": APART, "seed": SEEDS},
+                lambda apart, seed: told_apart(apart, seed, FIT_STEPS // shorter),
+            ),
+            Part(
+                "points",
+                {"points": POINTS, "seed": SEEDS},
+                lambda points, seed: of_points(points, seed, EPOCH_STEPS // shorter),
+            ),
+        ],
+        smallest={} if quick else None,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    command_line(make)

@@ -32,6 +32,7 @@ from torch.optim import Adam
 from ..data.images import Images
 from ..data.sampling import Sampler
 from ..networks.dcgan import dcgan_init
+from ..results import Results
 
 SIZE, BATCH, LATENT = 16, 32, 64
 Signs = tuple[Tensor, Tensor, Tensor, Tensor]  # D's loss, G's loss, D's outputs for reals, and for fakes
@@ -282,13 +283,13 @@ class Ward:
     Healthy groups are "healthy", "healthy critic", and "healthy again", which has other seeds.
     """
 
-    def __init__(self, study: dict[str, Any]) -> None:
-        self.settings, self.cells = study["settings"], study["cells"]
+    def __init__(self, study: Results) -> None:
+        self.study, self.settings = study, study.settings
 
     def of_each_seed(self, name: str, key: str = "distance") -> list[Any]:
         """What was stored for each seed of a group, in order."""
         seeds = self.settings["other_seeds" if name == "healthy again" else "seeds"]
-        return [self.cells[f"{name} seed {seed}"][key] for seed in seeds]
+        return [self.study.cell(patient=name, seed=seed)[key] for seed in seeds]
 
     def curves(self, name: str, curve: str) -> Tensor:
         """One of CURVES for each seed: (seeds, readings)."""
@@ -301,7 +302,7 @@ class Ward:
 
     def samples(self, name: str, which: str) -> Tensor:
         """The 16 stored samples of the first seed, "shown" or "samples", uint8 (16, 1, 16, 16)."""
-        first = self.cells[f"{name} seed {self.settings['seeds'][0]}"]
+        first = self.study.cell(patient=name, seed=self.settings["seeds"][0])
         png = io.BytesIO(base64.b64decode(first[which]))
         sheet = torch.from_numpy(np.array(Image.open(png)))  # 8 to a row
         return sheet.reshape(2, SIZE, 8, SIZE).transpose(1, 2).reshape(16, 1, SIZE, SIZE)

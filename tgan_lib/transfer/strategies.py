@@ -4,7 +4,7 @@
 
 A way is a function of the source that gives (the GAN to train, what `train` is given for it): which weights it
 starts from and which of them train are in the first, what joins a loss and what D is shown in the second. Papers are
-named where the parts are: `transfer`, `adapters`, `anchors`, `augment`.
+named where the parts are: `start`, `freeze`, `adapters`, `regularizers`, `augment`.
 """
 
 from __future__ import annotations
@@ -130,11 +130,12 @@ def adapt(
     """
     check_kind("source", source, GAN, "a GAN")
     check_images(images)
-    make = STRATEGIES[one_of("way of adapting", way, STRATEGIES)]
+    make = way if callable(way) else STRATEGIES[one_of("way of adapting", way, STRATEGIES)]
+    called = way if isinstance(way, str) else getattr(way, "__name__", "this way")
     check_kind("settings", settings, (dict, type(None)), "a dictionary of the way's own numbers")
     own, known = settings or {}, list(signature(make).parameters)[2:]  # after the source and the seed
     for name in own:
-        one_of(f"setting of {way}", name, known)
+        one_of(f"setting of {called}", name, known)
     taken = list(signature(train).parameters)[2:]
     for name in options:
         one_of("setting of train", name, taken)
@@ -144,5 +145,7 @@ def adapt(
         check_kind("terms", before, (list, tuple), "a list of terms")
         given["terms"] = [*before, *given["terms"]]
     if "augment" in given and options.pop("augment", None) is not None:
-        raise ValueError(f"{called} brings its own augmentation; leave augment= out, or use fine_tune with it")
+        raise ValueError(
+            f"{called} brings its own augmentation; leave augment= out, or use fine_tune with it"
+        )
     return gan, train(gan, images, seed=seed, **options, **given)

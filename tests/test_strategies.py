@@ -12,7 +12,7 @@ from tgan_lib.augment import ADA, DiffAugment
 from tgan_lib.data import Images, load
 from tgan_lib.gan import GAN
 from tgan_lib.transfer import L2SP, trainable
-from tgan_lib.transfer.strategies import STRATEGIES, adapt
+from tgan_lib.transfer.strategies import STRATEGIES, Plan, adapt, fine_tune
 
 FROM_SOURCE = sorted(set(STRATEGIES) - {"scratch"})
 
@@ -103,6 +103,29 @@ def test_terms_and_options_of_ones_own_join_a_way(source: GAN, letters: Images) 
         return sum(float((a - b).detach().square().sum()) for a, b in pairs)
 
     assert moved(held) < 0.5 * moved(free)
+
+
+def test_a_function_of_ones_own_is_a_way_too(source: GAN, letters: Images) -> None:
+    def no_biases(source: GAN, seed: int, frozen: bool = True) -> Plan:
+        """Fine-tuning with G's biases frozen."""
+        gan, given = fine_tune(source, seed)
+        for name, p in gan.generator.named_parameters():
+            p.requires_grad_(not (frozen and name.endswith("bias")))
+        return gan, given
+
+    def moved(gan: GAN) -> float:
+        pairs = zip(gan.generator.named_parameters(), source.ema.parameters(), strict=True)
+        return sum(float((a - b).detach().abs().sum()) for (name, a), b in pairs if name.endswith("bias"))
+
+    options: dict[str, Any] = {"steps": 2, "batch_size": 6, "progress": False}
+    assert moved(adapt(source, letters, no_biases, **options)[0]) == 0
+    assert moved(adapt(source, letters, no_biases, settings={"frozen": False}, **options)[0]) > 0
+    before = set(STRATEGIES)
+    with pytest.raises(
+        ValueError, match=r"no setting of no_biases named 'frozn' \(did you mean 'frozen'\?\)"
+    ):
+        adapt(source, letters, no_biases, settings={"frozn": True}, **options)
+    assert set(STRATEGIES) == before
 
 
 def test_the_same_seed_gives_the_same_gan(source: GAN, letters: Images) -> None:

@@ -1,0 +1,105 @@
+"""What several studies measure in the same way: what a step costs, and how far a training is on its way."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from tgan_lib import GAN, Distance, data, train
+from tgan_lib.chapters.fine_tuning import accuracy
+
+Runs = Mapping[str, Callable[[], float]]  # name -> what measures it once, in milliseconds
+
+
+def in_turns(runs: Runs, rounds: int) -> dict[str, list[float]]:
+    """What each returned in each of `rounds`, in which all take their turn, so that whatever else the machine does
+    slows them alike. One round more goes before, to warm up."""
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds + 1):
+        for name, run in runs.items():
+            taken[name].append(run())
+    return {name: times[1:] for name, times in taken.items()}
+
+
+def medians(runs: Runs, rounds: int) -> dict[str, float]:
+    """The median of each over the rounds, measured in turns."""
+    return {name: round(statistics.median(times), 4) for name, times in in_turns(runs, rounds).items()}
+
+
+def relative(runs: Runs, rounds: int) -> dict[str, dict[str, float]]:
+    """Medians, "ms", and as multiples of the first one's, "relative".
+
+    A multiple is taken within a round, between runs that were neighbours in time.
+    """
+    taken = in_turns(runs, rounds)
+    first = next(iter(taken.values()))
+    return {
+        name: {
+            "ms": round(statistics.median(times), 2),
+            "relative": round(statistics.median(t / base for t, base in zip(times, first, strict=True)), 3),
+        }
+        for name, times in taken.items()
+    }
+
+
+def costs(
+    configurations: Mapping[str, tuple[Callable[[], GAN], dict[str, Any]]],
+    images: data.Images,
+    rounds: int = 9,
+    steps: int = 24,
+) -> dict[str, dict[str, float]]:
+    """What a step of each configuration (what builds its GAN, what `train` is given) costs; see `relative`."""
+
+    def milliseconds(build: Callable[[], GAN], trained: dict[str, Any]) -> float:
+        history = train(build(), images, steps=steps, progress=False, **trained)
+        return float(1000 * history.notes["seconds"] / steps)
+
+    return relative({name: partial(milliseconds, *what) for name, what in configurations.items()}, rounds)
+
+
+def trajectory(
+    gan: GAN,
+    images: data.Images,
+    distance: Distance,
+    steps: int,
+    readings: int,
+    *,
+    also_latest: bool = True,
+    **options: Any,
+) -> dict[str, Any]:
+    """Train, and measure `readings` times on the way: the averaged generator's distance, and the latest one's."""
+    latest: list[float] = []
+
+    def measure(gan: GAN) -> float:
+        if also_latest:
+            latest.append(distance.of_images(gan.sample(distance.n, seed=distance.seed, ema=False)))
+        return distance(gan)
+
+    history = train(
+        gan, images, steps=steps, metric=measure, metric_every=steps // readings, progress=False, **options
+    )
+    found = {"distance": [round(d, 3) for d in history["distance"]]}
+    return found | ({"distance_without_average": [round(d, 3) for d in latest]} if also_latest else {})
+
+
+def labels_of(images: data.Images) -> Tensor:
+    """The images' labels (N,)."""
+    if images.labels is None:
+        raise ValueError(f"{images.name} has no labels")
+    return images.labels
+
+
+def share_right(net: nn.Module, images: data.Images) -> float:
+    """The share of labelled images that a classifier names rightly."""
+    return round(accuracy(net, images.data, labels_of(images)), 4)
+
+
+def sequential_of(network: nn.Module) -> nn.Sequential:
+    """The layers, in a row, of a G or D that is built so."""
+    if not isinstance(network.net, nn.Sequential):
+        raise TypeError(f"{type(network).__name__}.net is a {type(network.net).__name__}, not a Sequential")
+    return network.net
