@@ -41,8 +41,9 @@ def image_batch(images: Any, what: str = "images", *, floats: Floats = "strict")
     if floats == "strict" and not (low >= -1.001 and high <= 1.001):
         raise ValueError(f"{what} run from {low:g} to {high:g}; floats in [-1, 1] or uint8 are right")
     if floats != "any" and 0 <= low < high:
+        scale = "[0, 1]" if high <= 1.001 else "[0, 255]"
         raise ValueError(
-            f"{what} run from {low:g} to {high:g}, none below 0, as if scaled to [0, 1]; floats in [-1, 1] or uint8 "
+            f"{what} run from {low:g} to {high:g}, none below 0, as if scaled to {scale}; floats in [-1, 1] or uint8 "
             "are right"
         )
     return images

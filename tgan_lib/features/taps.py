@@ -22,6 +22,7 @@ def taps(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]
     check_kind("module", module, nn.Module, "a torch module")
     if isinstance(names, str):
         raise ValueError(f"names is {names!r}; a list of names is right, [{names!r}] for one")
+    check_kind("names", names, Sequence, "a list of names")
     known = dict(module.named_modules())
     for name in names:
         if not isinstance(name, str) or name not in known:

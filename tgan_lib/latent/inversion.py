@@ -63,7 +63,7 @@ def invert(
         whole_number("steps", steps),
         seed_number(seed),
     )
-    lr, prior_weight = real_number("lr", lr, above=0), real_number("prior_weight", prior_weight, 0)
+    lr, prior_weight = real_number("lr", lr, above=0, most=1e6), real_number("prior_weight", prior_weight, 0)
     feature_weight = real_number("feature_weight", feature_weight, 0)
     n, d = len(images), config.latent_dim
     x = as_floats(images.to(gan.device))

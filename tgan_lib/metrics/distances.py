@@ -173,7 +173,9 @@ def speckle(images: Images | Tensor, threshold: float = -0.5) -> float:
 
 def _network(name: str, device: torch.device) -> FeatureNet:
     """A feature network by name: a shipped one, or Inception."""
-    return load_inception(device) if name == INCEPTION else load_features(name, device)
+    return (
+        load_inception(device) if isinstance(name, str) and name == INCEPTION else load_features(name, device)
+    )
 
 
 class Distance:

@@ -68,6 +68,8 @@ def discriminator_features(
     """
     net = gan.discriminator if isinstance(gan, GAN) else gan
     check_kind("gan", net, nn.Module, "a GAN or a discriminator")
+    if names is not None:
+        check_kind("names", names, (list, tuple), "a list of names, or None,")
     pool, batch_size = whole_number("pool", pool), whole_number("batch_size", batch_size)
     images = tensor_of(images, floats="loose")
 
@@ -105,8 +107,8 @@ def linear_probe(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    check_labels(train_features, train_labels)
-    check_labels(test_features, test_labels)
+    for features, labels in ((train_features, train_labels), (test_features, test_labels)):
+        labels_of(labels, len(feature_matrix(features)))
     if train_features.shape[1] != test_features.shape[1]:
         raise ValueError(
             f"there are {train_features.shape[1]} features for training and {test_features.shape[1]} for testing; "
@@ -123,7 +125,7 @@ def kmeans(features: Tensor, k: int, seed: int = 0) -> Tensor:
     """Which of `k` clusters each image is in, int64 (N,), on the CPU: k-means, the best of 10 starts."""
     from sklearn.cluster import KMeans
 
-    check_labels(features)
+    feature_matrix(features)
     k = whole_number("k", k)
     if k > len(features):
         raise ValueError(
@@ -171,7 +173,7 @@ def embed_2d(features: Tensor, method: str = "pca", seed: int = 0, perplexity: f
     from sklearn.manifold import TSNE
 
     one_of("embedding", method, EMBEDDINGS)
-    check_labels(features)
+    feature_matrix(features)
     perplexity = real_number("perplexity", perplexity, above=0)
     n, d = features.shape
     if n < 4 or d < 2:
@@ -195,13 +197,6 @@ def array(x: Tensor) -> np.ndarray:
 def _seed(seed: int) -> int:
     """A seed for scikit-learn, whose seeds have 32 bits."""
     return seed_number(seed) % 2**32
-
-
-def check_labels(features: Tensor, labels: Tensor | None = None) -> None:
-    """ValueError unless features are finite and (N, d), with a label for each row if there are any."""
-    feature_matrix(features)
-    if labels is not None:
-        labels_of(labels, len(features))
 
 
 def check_pair(labels: Tensor, clusters: Tensor) -> None:
