@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tgan_lib.losses import LOSSES, relativistic_generator, softplus
+from tgan_lib.losses import LOSSES, Loss, relativistic_generator, score_generator, softplus
 
 Array = np.ndarray
 NAMES = sorted(LOSSES)
@@ -220,3 +220,35 @@ def test_the_relativistic_loss_says_what_it_misses() -> None:
         ValueError, match=r"shape \(4, 1\) and fake ones \(4,\)"
     ):  # would broadcast to 16 pairs
         LOSSES["relativistic"].generator(torch.zeros(4), torch.zeros(4, 1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_are_no_logits_is_refused_in_a_sentence(name: str) -> None:
+    good = torch.zeros(3)
+    wrong = {
+        ValueError: [
+            torch.zeros(3, dtype=torch.int64),
+            torch.zeros(0),
+            torch.zeros(3, dtype=torch.complex64),
+        ],
+        TypeError: [None, 3.0, [1.0, 2.0, 3.0], "real"],
+    }
+    for error, values in wrong.items():
+        for value in values:
+            with pytest.raises(error, match="logits"):
+                LOSSES[name].discriminator(value, good)  # type: ignore[arg-type]
+            with pytest.raises(error, match="logits"):
+                LOSSES[name].discriminator(good, value)  # type: ignore[arg-type]
+            with pytest.raises(error, match="logits"):
+                LOSSES[name].generator(value, good)  # type: ignore[arg-type]
+
+
+def test_a_loss_of_ones_own_has_a_name_and_two_functions() -> None:
+    mean = LOSSES["wasserstein"].discriminator
+    assert Loss("mine", mean, score_generator).needs_real is False
+    with pytest.raises(TypeError, match="a loss's name is 3; a word is right"):
+        Loss(3, mean, score_generator)  # type: ignore[arg-type]
+    with pytest.raises(
+        TypeError, match="the generator's loss of 'mine' is None; a function of logits is right"
+    ):
+        Loss("mine", mean, None)  # type: ignore[arg-type]

@@ -28,6 +28,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.functional import relu
 
+from .errors import check_kind, check_tensor, shown
+
 
 class GeneratorLoss(Protocol):
     """What G minimises. `real_logits` are for losses that compare fakes with reals; the others ignore them."""
@@ -40,7 +42,8 @@ class Loss:
     """A discriminator's loss (real_logits, fake_logits) and a generator's (fake_logits, real_logits=None).
 
     Logits have any shape, (N,) as a rule; losses are scalars. `needs_real` says whether the generator's loss
-    reads the real logits, so that a training loop can leave out a pass over real images.
+    reads the real logits, so that a training loop can leave out a pass over real images. One of your own needs a name
+    that none in `LOSSES` has: a checkpoint knows it by that. TypeError for a name or a function that is none.
     """
 
     name: str
@@ -48,9 +51,23 @@ class Loss:
     generator: GeneratorLoss
     needs_real: bool = False
 
+    def __post_init__(self) -> None:
+        check_kind("a loss's name", self.name, str, "a word")
+        for role in ("discriminator", "generator"):
+            if not callable(getattr(self, role)):
+                raise TypeError(
+                    f"the {role}'s loss of {self.name!r} is {shown(getattr(self, role))}; a function of logits is right"
+                )
+
 
 def wide(logits: Tensor) -> Tensor:
-    """Logits in float32 at least: half precision has too few digits for the tails of a loss."""
+    """Logits in float32 at least: half precision has too few digits for the tails of a loss.
+
+    TypeError for what is no tensor; ValueError for whole numbers, and for no logits at all, whose mean is NaN.
+    """
+    check_tensor("logits", logits)
+    if not logits.numel():
+        raise ValueError(f"logits have shape {tuple(logits.shape)}; one or more is right")
     return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
@@ -146,12 +163,13 @@ def relativistic_generator(fake_logits: Tensor, real_logits: Tensor | None = Non
 def lead(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """By how much each real logit exceeds the fake one beside it. Shapes must agree: (N,) and (N, 1) would give
     all N^2 pairs."""
+    real_logits, fake_logits = wide(real_logits), wide(fake_logits)
     if real_logits.shape != fake_logits.shape:
         raise ValueError(
             f"real logits have shape {tuple(real_logits.shape)} and fake ones {tuple(fake_logits.shape)}; "
             "the relativistic loss takes them in pairs, so both should have the same shape"
         )
-    return wide(real_logits) - wide(fake_logits)
+    return real_logits - fake_logits
 
 
 LOSSES: dict[str, Loss] = {
