@@ -495,6 +495,7 @@ def test_the_setup_cell_runs_where_the_library_is(tmp_path: Path) -> None:
     assert ran.cells[0].outputs[0].text.startswith("Budget: smoke")
 
 
+@pytest.mark.slow
 def test_the_command_says_what_failed(tmp_path: Path) -> None:
     path = stored(tmp_path / "small.ipynb", "1 / 0")
     command = [sys.executable, str(BOOK / "tools" / "execute.py"), str(path), "--budget", "smoke"]
@@ -507,7 +508,7 @@ def test_the_command_says_what_failed(tmp_path: Path) -> None:
 # --- seconds per notebook ---
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "1"]])
+@pytest.mark.parametrize("workers", [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)])
 def test_the_seconds_of_each_notebook_are_printed(tmp_path: Path, workers: list[str]) -> None:
     stored(tmp_path / "small.ipynb", "x = 1")
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)

@@ -6,16 +6,17 @@ import fcntl
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from visits import FLAGS, HOW_TO_GET_ONE, ROOT, SITE, Visit, find_chromium
+from explorer_site import NAME, write_site
+from visits import FLAGS, HOW_TO_GET_ONE, ROOT, SITE, Visit, find_chromium, served
+
+from tgan_lib import zoo
+from tgan_lib.gan import GAN
 
 
 @pytest.fixture(scope="session")
@@ -54,19 +55,11 @@ def site() -> Path:
     return SITE
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture(scope="session")
 def site_url(site: Path) -> Iterator[str]:
     """The site over http on this machine, without a slash at the end."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with served(site) as address:
+        yield address
 
 
 @contextmanager
@@ -120,3 +113,36 @@ def open_once(browser: Any) -> Callable[..., AbstractContextManager[Visit]]:
             yield open_one(url, **options)
 
     return once
+
+
+@pytest.fixture(scope="module")
+def gan() -> GAN:
+    """The shipped MNIST DCGAN."""
+    return zoo.load(NAME, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def explorer_site(gan: GAN, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small site: index.html with one explorer, stale.html with one of another version of the model."""
+    made = tmp_path_factory.mktemp("explorer")
+    write_site(made, gan)
+    return made
+
+
+@pytest.fixture(scope="module")
+def explorer_url(explorer_site: Path) -> Iterator[dict[str, str]]:
+    """The explorer's page by scheme."""
+    with served(explorer_site) as address:
+        yield {"http": f"{address}/index.html", "file": (explorer_site / "index.html").as_uri()}
+
+
+@pytest.fixture
+def explore(open_page: Callable[..., Visit], explorer_url: dict[str, str]) -> Callable[..., Visit]:
+    """`explore(scheme="file", ...)` opens the page and waits until its explorer draws."""
+
+    def open_explorer(scheme: str = "file", **options: Any) -> Visit:
+        visit = open_page(explorer_url[scheme], **options)
+        visit.page.wait_for_selector(".tgx[data-ready]")
+        return visit
+
+    return open_explorer

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 import statistics
-import threading
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from visits import Visit
+from visits import Visit, served
 
 from tgan_lib.widgets.playground import PRESETS, Playground, assets
 
@@ -37,19 +34,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[dict[str, str]]:
     """The folder's address by scheme."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield {"http": f"http://127.0.0.1:{server.server_address[1]}", "file": folder.as_uri()}
-    server.shutdown()
-    server.server_close()
+    with served(folder) as http:
+        yield {"http": http, "file": folder.as_uri()}
 
 
 @pytest.fixture

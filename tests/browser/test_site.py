@@ -101,7 +101,6 @@ def test_page_is_accessible(visit: Visit) -> None:
 def test_page_fits_a_phone(visit: Visit) -> None:
     visit.page.set_viewport_size({"width": PHONE, "height": 900})
     open_folds(visit)
-    scroll_through(visit)
     wide = visit.page.evaluate(
         """limit => [...document.querySelectorAll('main *')]
            .filter(e => e.getBoundingClientRect().right > limit + 1).slice(0, 5)
