@@ -1,9 +1,8 @@
-"""Terms that hold training to its source: against closed forms, NumPy, a plain loop, and the loop of `train`."""
+"""L2-SP, EWC and its Fisher information: against closed forms, NumPy, a plain loop, and the loop of `train`."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from moved_gans import gradients, moved, normal, settle, small, step
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import logsigmoid
 
 from tgan_lib.data import Images, load
-from tgan_lib.features import tapped
 from tgan_lib.gan import GAN
-from tgan_lib.networks import layers
+from tgan_lib.plain import hash_of
 from tgan_lib.training.checkpoint import CheckpointError
-from tgan_lib.training.terms import Step, Term
+from tgan_lib.training.terms import Term
 from tgan_lib.training.train import train
 from tgan_lib.transfer import (
     EWC,
@@ -31,60 +30,14 @@ from tgan_lib.transfer import (
     fisher_diagonal,
     freeze_generator,
     low_rank,
-    miner,
     relations,
     scale_shift,
 )
-from tgan_lib.transfer.regularizers import hidden_outputs
-
-NETWORKS = ("mlp", "dcgan", "resnet", "modern")
 
 
 @pytest.fixture(scope="module")
 def digits() -> Images:
     return load("glyphs:digits", size=16, limit=64, device="cpu")
-
-
-def small(network: str = "dcgan", seed: int = 0) -> GAN:
-    return GAN.build(network, size=16, latent_dim=6, width=4, seed=seed, device="cpu")
-
-
-def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
-def step(gan: GAN, batch: int = 8) -> Step:
-    """A step as a term sees it; images and logits are not what these terms look at."""
-    z = gan.latents(batch, seed=1)
-    nothing = torch.zeros(batch)
-    return Step(gan, nothing, z, nothing, nothing, nothing)
-
-
-def moved(gan: GAN, size: float = 0.1, seed: int = 5) -> dict[str, np.ndarray]:
-    """Move every trained parameter of G; the changes by name, in float64."""
-    changes = {}
-    for i, (name, p) in enumerate(gan.generator.named_parameters()):
-        if p.requires_grad:
-            before = p.detach().double().clone()
-            p.data += size * normal(*p.shape, seed=seed + i).to(p.dtype)
-            changes[name] = (p.detach().double() - before).numpy()
-    return changes
-
-
-def gradients(term: Term, gan: GAN, names: list[str]) -> dict[str, np.ndarray]:
-    parameters = dict(gan.generator.named_parameters())
-    found = torch.autograd.grad(term(step(gan)), [parameters[name] for name in names])
-    return {name: g.double().numpy() for name, g in zip(names, found, strict=True)}
-
-
-def settle(gan: GAN, passes: int = 2) -> GAN:
-    """Give batch norms statistics of their own, as training would."""
-    gan.generator.train()
-    with torch.no_grad():
-        for i in range(passes):
-            gan.generator(gan.latents(8, seed=i))
-    gan.restart_average()
-    return gan
 
 
 # L2-SP
@@ -226,133 +179,6 @@ def test_ewc_of_adapters_is_about_the_adapters() -> None:
     assert all((f.max() > 0) == name.endswith(".b") for name, f in term.fisher.items())
 
 
-# Cross-domain correspondence
-
-
-def numpy_relations(x: np.ndarray) -> np.ndarray:
-    """y: rows of a softmax over the other samples' cosine similarities, each row sorted by sample."""
-    flat = x.reshape(len(x), -1).astype(np.float64)
-    rows = []
-    for i in range(len(flat)):
-        others = [j for j in range(len(flat)) if j != i]
-        sims = [flat[i] @ flat[j] / np.linalg.norm(flat[i]) / np.linalg.norm(flat[j]) for j in others]
-        rows.append(np.exp(sims) / np.exp(sims).sum())
-    return np.array(rows)
-
-
-def numpy_correspondence(source: np.ndarray, target: np.ndarray) -> float:
-    p, q = numpy_relations(source), numpy_relations(target)
-    return float((p * np.log(p / q)).mean())
-
-
-@given(n=st.integers(3, 7), seed=st.integers(0, 99), scale=st.floats(0.1, 10))
-@settings(max_examples=15, deadline=None)
-def test_correspondence_is_that_of_the_equations(n: int, seed: int, scale: float) -> None:
-    a, b = normal(n, 3, 4, 4, seed=seed), normal(n, 3, 4, 4, seed=seed + 1)
-    expected = numpy_correspondence(a.numpy(), b.numpy())
-    assert expected > 0
-    assert correspondence(a, b).item() == pytest.approx(expected, rel=1e-9)
-    lengths = scale * (1 + normal(n, 1, 1, 1, seed=seed).abs())  # a cosine does not see them
-    assert correspondence(a, b * lengths).item() == pytest.approx(expected, rel=1e-9)
-    assert correspondence(a, a).item() == 0
-
-
-def test_the_softmax_is_over_the_others_alone() -> None:
-    found = relations(torch.eye(4)).exp()
-    assert found.shape == (4, 3)
-    torch.testing.assert_close(found, torch.full((4, 3), 1 / 3))  # with itself: e / (e + 3) for itself
-    # two alike, a third turned away from them: similarities 1, -1 and -1, -1
-    pair = relations(torch.tensor([[1.0], [1.0], [-1.0]])).exp()
-    e2 = float(np.exp(2))
-    torch.testing.assert_close(pair.sort(1).values[0], torch.tensor([1 / (1 + e2), e2 / (1 + e2)]))
-    torch.testing.assert_close(pair[2], torch.tensor([0.5, 0.5]))
-
-
-def test_correspondence_is_the_divergence_from_source_to_target_and_its_elements_mean() -> None:
-    source, target = torch.tensor([[1.0], [1.0], [-1.0]]).double(), torch.eye(3).double()
-    q = np.exp(2) / (1 + np.exp(2))
-    row = q * np.log(2 * q) + (1 - q) * np.log(2 * (1 - q))  # KL((q, 1 - q) || (1/2, 1/2))
-    assert correspondence(source, target).item() == pytest.approx(2 * row / 6, rel=1e-12)
-    other_way = 0.5 * np.log(0.5 / q) + 0.5 * np.log(0.5 / (1 - q))
-    assert correspondence(target, source).item() == pytest.approx(2 * other_way / 6, rel=1e-12)
-
-
-def test_the_gradient_of_correspondence_is_that_of_finite_differences() -> None:
-    source, target = normal(4, 2, 3), normal(4, 2, 3, seed=1).requires_grad_()
-    assert torch.autograd.gradcheck(lambda t: correspondence(source, t), (target,))
-
-
-@pytest.mark.parametrize("network", NETWORKS)
-def test_cdc_is_zero_at_the_source_and_numpy_elsewhere(network: str) -> None:
-    source = settle(small(network))
-    term = CrossDomainCorrespondence(source, weight=1000.0, anchors=5)
-    assert len(term.taps) == len(layers(source.generator)) - 1
-    target = copy.deepcopy(source)
-    target.generator.train()
-    before = {name: buffer.clone() for name, buffer in target.generator.named_buffers()}
-    assert term(step(target)).item() == 0
-    first = next(name for name, _ in target.generator.named_parameters())
-    flat = np.abs(gradients(term, target, [first])[first]).max()
-    moved(target, size=0.3)
-    value = term(step(target))
-    assert flat < 1e-3 * np.abs(gradients(term, target, [first])[first]).max()  # the source is a minimum
-    z = target.latents(8, seed=1)[:5]
-    target.generator.eval()
-    with torch.no_grad():
-        kept, changed = tapped(term.source, z, term.taps), tapped(target.generator, z, term.taps)
-    each = [numpy_correspondence(kept[t].numpy(), changed[t].numpy()) for t in term.taps]
-    assert value.item() == pytest.approx(1000 * np.mean(each), rel=1e-3)
-    assert value.item() > 0
-    for name, buffer in target.generator.named_buffers():  # statistics did not count the anchors
-        assert torch.equal(buffer, before[name])
-
-
-def test_cdc_taps_lie_behind_activations() -> None:
-    gan = small("dcgan")
-    assert hidden_outputs(gan.generator) == ["net.3", "net.6"]
-    assert all(isinstance(gan.generator.net[i], nn.ReLU) for i in (3, 6))
-    assert CrossDomainCorrespondence(gan, taps=["net.2"]).taps == ["net.2"]
-
-
-def test_cdc_takes_the_first_latents_and_keeps_modes() -> None:
-    source = settle(small())
-    term = CrossDomainCorrespondence(source, anchors=3)
-    target = settle(small(seed=1))
-    target.generator.train()
-    target.generator.net[2].eval()
-    now = step(target, 4)
-    value = term(now).item()
-    now.z[3] += 5
-    assert term(now).item() == value
-    now.z[2] += 5
-    assert term(now).item() != value
-    assert [m.training for m in target.generator.net[:4]] == [True, True, False, True]
-
-
-@pytest.mark.parametrize("adapt", [scale_shift, low_rank, miner])
-@pytest.mark.parametrize("network", ["mlp", "dcgan", "modern"])
-def test_cdc_is_zero_for_a_network_that_has_just_been_adapted(
-    adapt: Callable[[GAN], GAN], network: str
-) -> None:
-    source = settle(small(network))
-    term = CrossDomainCorrespondence(source)
-    assert term(step(adapt(copy.deepcopy(source)))).item() == 0
-
-
-def test_cdc_keeps_a_source_of_its_own() -> None:
-    source, target = settle(small()), settle(small(seed=1))
-    term = CrossDomainCorrespondence(source)
-    value, digits = term(step(target)).item(), term.settings()["source"]
-    with torch.no_grad():
-        for p in source.ema.parameters():
-            p.add_(1)
-    assert term(step(target)).item() == value
-    assert len(digits) == 16
-    assert CrossDomainCorrespondence(source).settings()["source"] != digits
-    assert CrossDomainCorrespondence(settle(small())).settings()["source"] == digits
-    assert not any(p.requires_grad for p in term.source.parameters())
-
-
 # In training
 
 
@@ -368,7 +194,7 @@ def test_a_resumed_run_holds_to_what_it_began_with(digits: Images, tmp_path: Pat
         return L2SP(gan, 10.0, network="discriminator" if kind == "l2sp_d" else "generator")
 
     options: dict[str, Any] = {"batch_size": 8, "learning_rate": 0.01, "progress": False}
-    whole, parts, again = small("mlp"), small("mlp"), small("mlp", seed=8)
+    whole, parts, again = small("mlp"), small("mlp"), small("mlp")
     train(whole, digits, steps=3, terms=[term(whole)], **options)
     train(parts, digits, steps=1, terms=[term(parts)], run_dir=tmp_path, **options)
     train(again, digits, steps=3, terms=[term(again)], run_dir=tmp_path, **options)
@@ -381,7 +207,7 @@ def test_a_resumed_run_refuses_another_source(digits: Images, tmp_path: Path) ->
     options: dict[str, Any] = {"batch_size": 8, "progress": False, "run_dir": tmp_path}
     train(small("mlp"), digits, steps=1, terms=[CrossDomainCorrespondence(small("mlp"))], **options)
     for other in (CrossDomainCorrespondence(small("mlp", seed=4)), L2SP(small("mlp"), 1.0)):
-        with pytest.raises(CheckpointError, match="terms="):
+        with pytest.raises(CheckpointError, match=r"with terms\[0\]\.(source|name)="):
             train(small("mlp"), digits, steps=2, terms=[other], **options)
 
 
@@ -400,7 +226,10 @@ def test_settings_are_plain_values() -> None:
     gan = small("mlp")
     assert L2SP(gan, 2).settings() == {"name": "l2sp", "weight": 2.0, "network": "generator"}
     ewc = EWC(gan, 3, samples=2, labels="real", seed=4)
-    assert ewc.settings() == {"name": "ewc", "weight": 3.0, "samples": 2, "labels": "real", "seed": 4}
+    assert ewc.settings() == {
+        **{"name": "ewc", "weight": 3.0, "samples": 2, "labels": "real", "seed": 4},
+        **{"relative": False, "judge": None},
+    }
     cdc = CrossDomainCorrespondence(gan, anchors=3)
     assert cdc.settings() == {
         "name": "cross_domain_correspondence",
@@ -411,26 +240,45 @@ def test_settings_are_plain_values() -> None:
     }
 
 
+def test_relative_ewc_means_what_l2sp_means_and_is_known_again_where_it_is_rounded_otherwise() -> None:
+    gan = settle(small())
+    plain, relative = EWC(gan, 4.0, samples=8), EWC(gan, 4.0, samples=8, relative=True)
+    assert relative.scale == pytest.approx(1, rel=1e-5)
+    changes = moved(gan)
+    fisher = {name: f.double().numpy() / plain.scale for name, f in plain.fisher.items()}
+    expected = 2 * sum((fisher[name] * c**2).sum() for name, c in changes.items())
+    assert relative(step(gan)).item() == pytest.approx(expected, rel=1e-4)
+    assert relative.settings()["weight"] == 4.0  # F, which threads round, is in the state and not compared
+    judge = small(seed=9).discriminator
+    assert EWC(gan, 1, samples=1, judge=judge).settings()["judge"] == hash_of(judge.state_dict())
+    last = list(judge.parameters())[-1]
+    last.data.fill_(1e4)  # sure of everything
+    with pytest.raises(ValueError, match="the mean of the Fisher information is 0"):
+        EWC(gan, 1, samples=2, judge=judge, relative=True)
+
+
 def test_plain_errors() -> None:
     gan = small("mlp")
-    with pytest.raises(ValueError, match=r"L2SP's weight is -1; a number from 0"):
-        L2SP(gan, -1)
-    with pytest.raises(ValueError, match="EWC's weight is nan"):
-        EWC(gan, float("nan"))
-    with pytest.raises(ValueError, match=r"no network named 'generater' \(did you mean 'generator'\?\)"):
-        L2SP(gan, 1, network="generater")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="from 0 samples; 1 or more"):
-        EWC(gan, 1, samples=0)
-    with pytest.raises(ValueError, match="no choice of labels named 'fake'; known: model, real"):
-        EWC(gan, 1, samples=1, labels="fake")
-    with pytest.raises(ValueError, match="anchors is 2; 3 or more"):
-        CrossDomainCorrespondence(gan, anchors=2)
-    with pytest.raises(ValueError, match="no layers to compare"):
-        CrossDomainCorrespondence(gan, taps=[])
-    with pytest.raises(ValueError, match=r"no layer of MLPGenerator named 'net.99'"):
-        CrossDomainCorrespondence(gan, taps=["net.99"])(step(gan))
-    with pytest.raises(ValueError, match="the batch has 3 latents; 4 or more"):
-        CrossDomainCorrespondence(gan)(step(gan, 3))
+    for make, words in {
+        lambda: L2SP(gan, -1): r"L2SP's weight is -1; a number from 0",
+        lambda: L2SP(gan, "1"): r"L2SP's weight is '1'; a number from 0",  # type: ignore[arg-type]
+        lambda: EWC(gan, float("nan")): "EWC's weight is nan",
+        lambda: L2SP(gan, 1, "generater"): r"no network named 'generater' \(did you mean",  # type: ignore[arg-type]
+        lambda: EWC(gan, 1, samples=0): "EWC's samples is 0; a whole number",
+        lambda: EWC(gan, 1, samples=1, labels="fake"): "no choice of labels named 'fake'; known: model, real",
+        lambda: CrossDomainCorrespondence(gan, anchors=2): "anchors is 2; a whole number",
+        lambda: CrossDomainCorrespondence(gan, taps="net.2"): "taps is 'net.2'; a list of layers' names",
+        lambda: CrossDomainCorrespondence(gan, taps=[]): "no layers to compare",
+        lambda: CrossDomainCorrespondence(gan, taps=["net.99"])(step(gan)): "no layer of .* named 'net.99'",
+        lambda: CrossDomainCorrespondence(gan)(step(gan, 3)): "the batch has 3 latents; 4 or more",
+        lambda: relations(torch.ones(1, 3)): r"activations have shape \(1, 3\)",
+        lambda: correspondence(
+            torch.ones(3, 2), torch.ones(4, 2)
+        ): "3 samples of the source and 4 of the target",
+        lambda: fisher_diagonal(lambda p, x: x.sum(), {}, torch.ones(0, 2)): r"inputs have shape \(0, 2\)",
+    }.items():
+        with pytest.raises(ValueError, match=words):
+            make()
     term = L2SP(gan, 1)
     with pytest.raises(
         ValueError, match=r"L2SP was made for other parameters of the generator, such as net.0.bias"
