@@ -61,6 +61,12 @@ def one_of(kind: str, name: T, known: Iterable[T]) -> T:
     return name
 
 
+def first_line(error: BaseException) -> str:
+    """What somebody else's error says, short enough for a part of a sentence."""
+    lines = str(error).splitlines()
+    return (lines[0] if lines else type(error).__name__)[:120]
+
+
 def _plain(value: Any) -> Any:
     """A number of NumPy or a tensor without axes as Python's own; anything else as it is."""
     return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
