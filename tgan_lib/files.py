@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
@@ -81,6 +82,17 @@ def rename_to_disk(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def half(tensor: Tensor) -> Tensor:
+    """A copy on the CPU, floats as fp16. ValueError for a finite number beyond 65504, which that cannot hold."""
+    full = tensor.detach().cpu().contiguous()
+    if not full.is_floating_point():
+        return full.clone()
+    found = full.half()
+    if not torch.equal(torch.isfinite(full), torch.isfinite(found)):
+        raise ValueError("it holds a number beyond 65504, too large for 16 bits; half=False is right")
+    return found
 
 
 def pair(path: Any) -> tuple[Path, Path]:

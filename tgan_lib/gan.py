@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from .device import device_of, evaluating, pick_device
 from .errors import check_tensor, one_of, real_number, seed_number, true_or_false, whole_number
 from .files import as_path, pair, read_pair, write_pair
+from .files import half as to_half
 from .networks import NETWORKS, WIDTHS
 from .plain import fingerprint, plain
 
@@ -152,14 +153,11 @@ class GAN:
         }
         for name, direction in self.directions.items():
             tensors[f"direction.{name}"] = torch.as_tensor(direction)
-        tensors = {key: t.detach().cpu().contiguous() for key, t in tensors.items()}
-        for key, t in tensors.items() if half else ():
-            if t.is_floating_point():
-                tensors[key] = t.half()
-                if not torch.equal(torch.isfinite(t), torch.isfinite(tensors[key])):
-                    raise ValueError(
-                        f"{key} holds a number beyond 65504, which 16 bits cannot hold; half=False is right"
-                    )
+        for key, t in tensors.items():
+            try:
+                tensors[key] = to_half(t) if half else t.detach().cpu().contiguous()
+            except ValueError as error:
+                raise ValueError(f"{key} cannot be kept: {error}") from error
         own = {"config": self.config.as_dict(), "methods": plain(self.methods, "methods")}
         if self.directions:
             own["directions"] = list(self.directions)  # a safetensors file has no order of its own

@@ -22,6 +22,7 @@ from .checkpoint import CheckpointError, save_checkpoint
 from .divergence import diverged, forget, remember, spoilt
 from .history import History, Record
 from .settings import Schedule
+from .state import state_dict
 from .step import SCALARS, Run
 
 Metric = Callable[[GAN], float]
@@ -193,7 +194,7 @@ class Loop:
         if self.folder is None:
             return
         self.refuse_spoilt()
-        state = self.run.state_dict(self.history)  # every process takes part in gathering it
+        state = state_dict(self.run, self.history)  # every process takes part in gathering it
         if self.run.world.rank == 0:
             save_checkpoint(self.folder / "checkpoint.pt", state | {"changes": self.changes})
             forget(self.folder)

@@ -1,4 +1,4 @@
-"""The state of a training run and the step that changes it: what a checkpoint holds, and nothing else.
+"""A training run and the step that moves it on.
 
 One step is `d_steps` updates of D and one of G. Images are bytes on the device and become floats a batch at a
 time; the last set of fakes serves both players; G's step computes no gradient for D's weights; the scalars a step
@@ -19,20 +19,16 @@ from ..augment.diff_augment import Augment
 from ..data.images import Images
 from ..data.sampling import Sampler
 from ..device import training_mode
-from ..errors import MOST_SEED
-from ..gan import GAN, fit_weights
+from ..gan import GAN
 from ..penalties import PENALTIES, Augmented, clip_weights, half_squared_norm
-from ..plain import hash_of, near, plain
-from .checkpoint import CheckpointError, refuse_changed
 from .cuda_graph import Capture
 from .ema import ema_decay, update_ema
-from .history import History
 from .settings import PRECISIONS, Settings, trained
 from .terms import Step, Term
 
 
 class Run:
-    """A GAN in training. `one_step()` moves it on; `state_dict` and `load_state_dict` save and restore it all."""
+    """A GAN in training. `one_step()` moves it on; `state` saves and restores it all."""
 
     def __init__(
         self,
@@ -75,36 +71,13 @@ class Run:
         self.capture = Capture(self.update, self.noise) if capture else None
         self.step = 0
         self.seconds = 0.0
-        self.start: dict[str, list[float]] = {}  # fingerprints; see `begin`
+        self.start: dict[str, list[float]] = {}  # fingerprints; see `state.begin`
         self.pixel_hash: str | None = None  # of the images, once it has been asked for
 
     def _adam(self, parameters: list[nn.Parameter], rate: float) -> torch.optim.Adam:
         cuda = self.gan.device.type == "cuda"
         # fused: one kernel for all parameters, on the CPU too; capturable: its step count lives on the device
         return torch.optim.Adam(parameters, rate, self.settings.betas, fused=True, capturable=cuda)
-
-    def described(self) -> dict[str, Any]:
-        """Whatever decides the result, in plain values: the settings, and what data, methods and frozen layers add.
-
-        Not what does not: device, threads, processes, a captured graph, how often one looks or saves.
-        """
-        pixels, networks = self.images.data, (self.gan.generator, self.gan.discriminator)
-        if self.pixel_hash is None:
-            self.pixel_hash = hash_of({"data": pixels})
-        added = {
-            "images": len(pixels),
-            "pixels": self.pixel_hash,
-            "augment": None if self.augment is None else self.augment.settings(),
-            "terms": [term.settings() for term in self.terms],
-            "methods": self.gan.methods,
-            "trained": [
-                [name for name, p in network.named_parameters() if p.requires_grad] for network in networks
-            ],
-        }
-        found: dict[str, Any] = plain(self.settings.as_dict() | added, "settings", functions=True)
-        for part, names in zip(("G", "D"), found.pop("trained"), strict=True):
-            found[f"trained of {part}"] = f"{len(names)} tensors ({hash_of(dict.fromkeys(names, NOTHING))})"
-        return found
 
     def autocast(self) -> AbstractContextManager[Any]:
         if self.dtype is None:
@@ -242,88 +215,5 @@ class Run:
         update_ema(self.gan.ema, self.gan.generator, decay)
         return scalars
 
-    def begin(self) -> None:
-        """Note which weights this run begins with, by which a later call knows it again."""
-        self.start = self.gan.began = self.gan.fingerprints()
-
-    def state_dict(self, history: History) -> dict[str, Any]:
-        device, gather = self.gan.device, self.world.gather_list
-        return {
-            "settings": self.described(),
-            "config": self.gan.config.as_dict(),
-            "start": self.start,
-            "networks": {name: module.state_dict() for name, module in self.gan.modules().items()},
-            "optimisers": [self.g_optimiser.state_dict(), self.d_optimiser.state_dict()],
-            "scaler": self.scaler.state_dict(),
-            "augment": {} if self.augment is None else self.augment.state_dict(),
-            "terms": [term.state_dict() for term in self.terms],
-            "sampler": self.sampler.state_dict(),
-            "random": {
-                "latents": self.rng.get_state(),
-                "noise": gather(self.noise.get_state()),
-                "cpu": gather(torch.get_rng_state()),
-                "cuda": gather(torch.cuda.get_rng_state(device)) if device.type == "cuda" else [],
-            },
-            "step": self.step,
-            "seconds": self.seconds,
-            "records": plain(history.records, "records"),
-            "grids": history.grids,
-            "versions": {"torch": str(torch.__version__)},
-        }
-
-    def load_state_dict(self, state: dict[str, Any], where: str) -> History:
-        """Take up a run again; CheckpointError, naming the field, when it was another run.
-
-        A run may go on on another kind of device: its random numbers are then others from there on, and it says so.
-        """
-        refuse_changed(state["config"], self.gan.config.as_dict(), where)
-        refuse_changed(state["settings"], self.described(), where)
-        if not any(near(state["start"], ours) for ours in (self.gan.fingerprints(), self.gan.began) if ours):
-            raise CheckpointError(
-                f"{where} holds a run that began with other weights than this GAN has; build the GAN as it was then "
-                "(seed, source), or choose another run_dir"
-            )
-        modules = self.gan.modules()
-        try:
-            for load in (False, True):  # nothing is changed unless all of it fits
-                for name, module in modules.items():
-                    fit_weights(module, state["networks"][name], name, where, load)
-                if not load:
-                    self.take_up(state)
-        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(f"{where} holds a run that does not fit this one ({reason})") from error
-        self.start = self.gan.began = state["start"]
-        self.step, self.seconds = state["step"], state["seconds"]
-        return History(state["records"], state["grids"])
-
-    def take_up(self, state: dict[str, Any]) -> None:
-        """All of a saved state but the networks' weights."""
-        cuda = self.gan.device.type == "cuda"
-        for optimiser, saved in zip((self.g_optimiser, self.d_optimiser), state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
-            for group in optimiser.param_groups:
-                group["capturable"] = cuda
-        self.scaler.load_state_dict(state["scaler"])
-        if self.augment is not None:
-            self.augment.load_state_dict(state["augment"])
-        for term, saved in zip(self.terms, state["terms"], strict=True):
-            term.load_state_dict(saved)
-        self.sampler.load_state_dict(state["sampler"])
-        random, rank = state["random"], self.world.rank
-        torch.set_rng_state(random["cpu"][rank % len(random["cpu"])])
-        if random["cuda"] and cuda:
-            torch.cuda.set_rng_state(random["cuda"][rank % len(random["cuda"])], self.gan.device)
-        if len(random["latents"]) == len(self.rng.get_state()):  # each kind of device has a length of its own
-            self.rng.set_state(random["latents"])
-            self.noise.set_state(random["noise"][rank % len(random["noise"])])
-        else:
-            self.rng.manual_seed((self.settings.seed + 1_000_003 * state["step"]) % MOST_SEED)
-            self.noise.manual_seed((self.settings.seed + 1_000_003 * state["step"] + 1 + rank) % MOST_SEED)
-            self.world.say(
-                "The run was on another kind of device, so its random numbers are others from here on."
-            )
-
 
 SCALARS = ("d_loss", "g_loss", "real_logit", "fake_logit", "penalty")
-NOTHING = torch.zeros(0)

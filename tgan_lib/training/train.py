@@ -26,6 +26,7 @@ from .folder import opened
 from .history import History
 from .loop import Loop, Metric
 from .settings import Schedule, Settings, pick_precision
+from .state import begin, load_state_dict
 from .step import Run
 from .terms import Term
 
@@ -130,10 +131,10 @@ def train(
         with opened(folder, run.world) as refusal:
             saved = None if folder is None else load_run(folder)
             if folder is not None and saved is None:
-                run.begin()
+                begin(run)
             if folder is not None and saved is not None:
                 saved, change = follow_advice(saved, settings, folder)
-                history = run.load_state_dict(saved, str(folder))
+                history = load_state_dict(run, saved, str(folder))
                 changes = saved.get("changes", []) + [f"from step {run.step} on {change}"] * bool(change)
             loop = Loop(run, history, folder, metric, progress)
             loop.changes = changes

@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import data, features, zoo
+from .. import data, zoo
 from ..augment.diff_augment import DiffAugment
 from ..budget import current_budget
+from ..features.load import FOLDER as FEATURES
 from ..gan import GAN
 from ..latent.directions import attribute_directions, closed_form_directions
 from ..metrics.distances import Distance
@@ -180,7 +181,7 @@ def build(name: str, out: str | Path | None = None) -> None:
         raise RuntimeError(
             "the budget is smoke, which draws its data; TGAN_BUDGET=cpu loads what a recipe names"
         )
-    own = features.FOLDER if name.startswith("features-") else zoo.FOLDER
+    own = FEATURES if name.startswith("features-") else zoo.FOLDER
     folder = own if out is None else Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     RECIPES[name](folder)

@@ -7,23 +7,21 @@ where a mirror image is still of its class, flipped. Everything happens on the i
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from .. import data, zoo
+from .. import data
 from ..data import glyphs
 from ..data.pixels import resize, to_channels, to_float
 from ..device import default_device
 from ..features.load import extract
 from ..features.networks import DigitNet, FeatureNet, SmallNet
+from ..files import half, write_pair
 from ..provenance import provenance
 
 MNIST_LICENCE = "CC BY-SA 3.0 (the MNIST data, LeCun, Cortes and Burges)"
@@ -75,7 +73,7 @@ def train_classifier(
         loss.backward()
         optimiser.step()
         schedule.step()
-    net.load_state_dict({key: zoo.half(t).to(t.dtype) for key, t in net.state_dict().items()})
+    net.load_state_dict({key: half(t).to(t.dtype) for key, t in net.state_dict().items()})
     net.eval()
 
 
@@ -87,16 +85,11 @@ def accuracy(net: FeatureNet, images: data.Images) -> float:
 
 def write_features(folder: Path, name: str, net: FeatureNet, described: dict[str, Any]) -> dict[str, Any]:
     """Write `net` as fp16 safetensors with its card beside it, and return the card, completed."""
-    weights = save({key: zoo.half(t) for key, t in net.state_dict().items()})
-    (folder / f"features-{name}.safetensors").write_bytes(weights)
     if isinstance(net, SmallNet):  # a DigitNet comes in one size
         fields = ("size", "channels", "n_features", "n_classes", "width")
         described = described | {"config": {field: getattr(net, field) for field in fields}}
-    described = described | {
-        "sha256": hashlib.sha256(weights).hexdigest(),
-        "bytes": len(weights),
-    }
-    (folder / f"features-{name}.json").write_text(json.dumps(described, indent=2) + "\n")
+    weights = {key: half(t) for key, t in net.state_dict().items()}
+    described = write_pair(folder / f"features-{name}", weights, described)
     print(f"features-{name}: test accuracy {described['test_accuracy']:.4f}")
     return described
 
@@ -136,7 +129,7 @@ def build_features_mnist(
         loss.backward()
         optimiser.step()
         schedule.step()
-    net.load_state_dict({key: zoo.half(t).to(t.dtype) for key, t in net.state_dict().items()})
+    net.load_state_dict({key: half(t).to(t.dtype) for key, t in net.state_dict().items()})
     net.eval()
     described = {
         "title": "MNIST digit classifier whose last hidden layer is the feature space of our MNIST distances",
