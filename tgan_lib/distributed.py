@@ -24,6 +24,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .errors import whole_number
+
 
 class World:
     """The processes that train together: this one's `rank` and their number, `size` (1 without a launcher)."""
@@ -42,7 +44,7 @@ class World:
 
     def refuse_batch(self, batch_size: int) -> None:
         """ValueError for a batch that cannot be shared out evenly."""
-        if batch_size % self.size:
+        if whole_number("batch_size", batch_size) % self.size:
             raise ValueError(
                 f"batch_size is {batch_size} for {self.size} processes together; a multiple of {self.size} is right"
             )

@@ -31,6 +31,7 @@ from torch.optim import Adam
 
 from ..data.images import Images
 from ..data.sampling import Sampler
+from ..errors import check_kind, one_of, seed_number, true_or_false, whole_number
 from ..networks.dcgan import dcgan_init
 from ..results import Results
 
@@ -174,7 +175,7 @@ TWINS: dict[str, Fault] = {
 
 def source(part: str, fault: Fault | None = None) -> str:
     """A part's source as it is run: the healthy one, or the one that `fault` makes of it."""
-    text = inspect.getsource(PARTS[part])
+    text = inspect.getsource(PARTS[one_of("part", part, PARTS)])
     for healthy, broken in (fault.swaps if fault and fault.part == part else {}).items():
         if healthy not in text:
             raise ValueError(
@@ -189,8 +190,7 @@ def parts(fault: Fault | None = None) -> dict[str, Callable[..., Any]]:
     if fault is None:
         return dict(PARTS)
     text, where = source(fault.part, fault), f"<the broken {fault.part}>"
-    # so that a traceback can show the line
-    linecache.cache[where] = (len(text), None, text.splitlines(True), where)
+    linecache.cache[where] = (len(text), None, text.splitlines(True), where)  # for a traceback to show
     names = dict(globals())
     exec(compile(text, where, "exec"), names)
     return PARTS | {fault.part: names[fault.part]}
@@ -244,6 +244,18 @@ def treat(
     `critic` picks the training with WGAN-GP; a fault that belongs to it picks it by itself. `steps` should be a
     multiple of `readings`. The global random state is left as it was.
     """
+    check_kind("images", images, Images, "an Images")
+    check_kind(
+        "fault", fault, (Fault, type(None)), f"one of FAULTS, such as FAULTS[{min(FAULTS)!r}], or None,"
+    )
+    steps, readings, seed = (
+        whole_number("steps", steps),
+        whole_number("readings", readings),
+        seed_number(seed),
+    )
+    critic = true_or_false("critic", critic)
+    if images.data.shape[1:] != (1, SIZE, SIZE):
+        raise ValueError(f"images have shape {tuple(images.data.shape)}; (N, 1, {SIZE}, {SIZE}) is right")
     if steps < readings or steps % readings:
         raise ValueError(f"steps is {steps} and readings {readings}; a multiple of the readings is right")
     part = parts(fault)

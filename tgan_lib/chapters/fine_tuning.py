@@ -25,7 +25,7 @@ from ..data.pixels import to_float
 from ..data.sampling import Sampler
 from ..device import device_of, evaluating
 from ..device import training_mode as training_mode  # a part of what chapter 8 uses
-from ..errors import unknown_name
+from ..errors import check_kind, check_tensor, one_of, real_number, seed_number, whole_number
 from ..networks.resnet18 import ResNet18 as ResNet18  # likewise
 
 PARTS = ("stem", "layer1", "layer2", "layer3", "layer4", "fc")  # from the pixels to the head
@@ -39,10 +39,13 @@ def take_over(net: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Batch norm's counts of batches are left, which older files lack. ValueError, and `net` is as it was, where a name
     is missing or has another shape.
     """
+    check_kind("net", net, nn.Module, "a ResNet18")
+    check_kind("state", state, Mapping, "a state dict: name -> tensor")
     own = {n: t for n, t in net.state_dict().items() if part_of(n) != HEAD and "num_batches" not in n}
     for name, tensor in own.items():
         if name not in state:
             raise ValueError(f"the source's weights have no {name!r}; they are not those of a ResNet-18")
+        check_tensor(f"the source's {name!r}", state[name], dtypes="any")
         if state[name].shape != tensor.shape:
             raise ValueError(
                 f"the source's {name!r} has shape {tuple(state[name].shape)}, ours {tuple(tensor.shape)}; "
@@ -80,6 +83,8 @@ def part_of(name: str) -> str:
 
 def parameter_groups(net: nn.Module, rate: float, factor: float = 1.0) -> list[dict[str, Any]]:
     """The trainable parameters for an optimiser: `rate` for the head, divided by `factor` once more a part below."""
+    check_kind("net", net, nn.Module, "a ResNet18")
+    rate, factor = real_number("rate", rate, above=0), real_number("factor", factor, above=0)
     groups = []
     for depth, part in enumerate(reversed(PARTS)):
         mine = [p for name, p in net.named_parameters() if part_of(name) == part and p.requires_grad]
@@ -90,6 +95,9 @@ def parameter_groups(net: nn.Module, rate: float, factor: float = 1.0) -> list[d
 
 def shared_and_new(net: nn.Module, start: Mapping[str, Tensor] | None, alpha: float, beta: float) -> Tensor:
     """alpha/2 |w - w0|^2 over the body plus beta/2 |w|^2 over the head; w0 is `start` (L2-SP), or 0 for None (L2)."""
+    check_kind("net", net, nn.Module, "a ResNet18")
+    check_kind("start", start, (Mapping, type(None)), "what take_over gave, or None,")
+    alpha, beta = real_number("alpha", alpha, 0), real_number("beta", beta, 0)
     shared = new = torch.zeros((), device=device_of(net))
     for name, w in net.named_parameters():
         if part_of(name) == HEAD:
@@ -101,12 +109,13 @@ def shared_and_new(net: nn.Module, start: Mapping[str, Tensor] | None, alpha: fl
 
 def only_classes(images: Images, names: Sequence[str]) -> Images:
     """The images of these classes, which are numbered anew, in this order."""
+    check_kind("images", images, Images, "an Images")
+    check_kind("names", names, (list, tuple), "a list of names of classes")
     if images.labels is None:
         raise ValueError("only_classes needs labels and these images have none; load a set with classes")
     numbers = torch.full((len(images.class_names),), -1, device=images.device)
     for new, name in enumerate(names):
-        if name not in images.class_names:
-            raise unknown_name("class", name, images.class_names)
+        one_of("class", name, images.class_names)
         numbers[images.class_names.index(name)] = new
     chosen = replace(images, labels=numbers[images.labels], class_names=tuple(names))
     return chosen.subset((numbers[images.labels] >= 0).nonzero()[:, 0])
@@ -116,6 +125,8 @@ def batches(
     images: Images | tuple[Tensor, Tensor], batch_size: int, seed: int
 ) -> Callable[[], tuple[Tensor, Tensor]]:
     """A function that draws the next batch (x, labels): of images, shifted and flipped; or of features, as they are."""
+    check_kind("images", images, (Images, tuple), "an Images, or a pair (features, labels),")
+    batch_size, seed = whole_number("batch_size", batch_size), seed_number(seed)
     rows, labels = (images.data, images.labels) if isinstance(images, Images) else images
     if labels is None:
         raise ValueError("batches needs labels and these images have none; load a set with classes")
@@ -156,6 +167,8 @@ def fit(
     Rates rise over the first tenth of the steps and then fall to 0 along a cosine. Modes are the caller's, see
     `training_mode`. `after` is called with the number of steps made, after each.
     """
+    check_kind("net", net, nn.Module, "a network")
+    steps = whole_number("steps", steps)
     optimiser = torch.optim.SGD(groups, momentum=0.9)
     rise = max(1, steps // 10)
 
@@ -182,6 +195,9 @@ def fit(
 @torch.no_grad()
 def outputs(net: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
     """net's outputs in eval mode for uint8 images (N, C, H, W); its mode is left as it was."""
+    check_kind("net", net, nn.Module, "a network")
+    check_tensor("images", images, ("N", "C", "H", "W"), dtypes="uint8")
+    batch_size = whole_number("batch_size", batch_size)
     with evaluating(net):
         return torch.cat([net(to_float(part)) for part in images.split(batch_size)])
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..errors import check_tensor, seed_number, whole_number
+
 
 class Block(nn.Module):
     """relu(x + two convolutions of x); the shortcut is a 1x1 convolution where the shape changes."""
@@ -36,6 +38,11 @@ class ResNet18(nn.Module):
 
     def __init__(self, classes: int, width: int = 64, seed: int = 0) -> None:
         super().__init__()
+        classes, width, seed = (
+            whole_number("classes", classes),
+            whole_number("width", width),
+            seed_number(seed),
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
@@ -53,6 +60,7 @@ class ResNet18(nn.Module):
                     nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
+        check_tensor("x", x, ("N", 3, "H", "W"))
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(self.avgpool(x).flatten(1))
