@@ -10,7 +10,7 @@ READY := $(VENV)/ready
 # Without it every start of Python recompiles where PYTHONDONTWRITEBYTECODE is set.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help env book notebooks test test-all lab execute bench lint lock clean
+.PHONY: help env book notebooks test test-all mutants lab execute bench lint lock clean
 
 help: ## say what there is to make (what plain `make` does)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ test: book ## the tests and every notebook at the smallest budget, on the built 
 
 test-all: book ## the slow tests too: all kills, every page in every form, what the network is asked
 	$(PYTEST)
+
+mutants: $(READY) ## every solution with one thing changed: what the checks of the exercises let pass
+	$(BIN)/python tests/mutants.py
 
 notebooks: $(READY) ## every chapter in plain Markdown, in notebooks/, for Colab, Kaggle, JupyterLab and VS Code
 	$(BIN)/python book/tools/plain.py
