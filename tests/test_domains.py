@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations
 
 import pytest
 import torch
@@ -42,6 +43,55 @@ def test_rank_correlation_refuses_what_has_no_pairs() -> None:
     with pytest.raises(ValueError, match="3 and 2 values"):
         rank_correlation(torch.ones(3), torch.ones(2))
     assert math.isnan(rank_correlation(torch.ones(3), torch.arange(3.0)))
+
+
+MNIST_V1 = [
+    [6.058, 97.3, 128.7, 9299.0, 8233.0],
+    [98.75, 7.615, 86.49, 9114.0, 8071.0],
+    [120.4, 72.73, 10.46, 9460.0, 8376.0],
+    [9848.0, 9674.0, 10100.0, 18.1, 119.5],
+    [8160.0, 8023.0, 8386.0, 68.72, 6.746],
+]  # Fréchet distances that chapter 10 measured, through two networks
+CIFAR10_V1 = [
+    [0.07725, 1.07, 2.175, 5.956, 6.872],
+    [1.017, 0.07536, 1.536, 6.401, 7.653],
+    [1.901, 1.363, 0.1118, 6.507, 5.068],
+    [5.811, 6.311, 6.459, 0.1991, 7.644],
+    [6.385, 6.935, 4.579, 6.975, 0.2046],
+]
+
+
+def test_measured_distances_have_the_shares_that_whole_numbers_give() -> None:
+    """Without ties a rank correlation is 1 - 6 D / (n (n^2 - 1)), D a whole number: no tie is lost to rounding."""
+
+    def squares(distances: list[list[float]], gains: list[list[float]]) -> int:
+        total = 0
+        for target in range(5):
+            sources = [source for source in range(5) if source != target]
+            x, y = ([m[source][target] for source in sources] for m in (distances, gains))
+            total += sum(
+                (sum(a > b for b in x) - sum(c > d for d in y)) ** 2 for a, c in zip(x, y, strict=True)
+            )
+        return total
+
+    true = squares(MNIST_V1, CIFAR10_V1)
+    orders = list(permutations(range(5)))
+    high = sum(
+        squares([[MNIST_V1[i][j] for j in order] for i in order], CIFAR10_V1) >= true for order in orders
+    )
+    # stored as they are, in float32: halves of a difference must not decide a tie
+    found, share = relabelled(torch.tensor(MNIST_V1), torch.tensor(CIFAR10_V1))
+    assert found == pytest.approx(1 - 6 * true / (5 * 4 * 15), abs=1e-12)
+    assert share == pytest.approx(high / len(orders), abs=1e-12)
+    assert over_pairs(torch.tensor(MNIST_V1), torch.tensor(CIFAR10_V1)) == pytest.approx(0.269173, abs=1e-6)
+
+
+def test_matrices_of_different_domains_are_refused() -> None:
+    for call in (over_pairs, within_targets, relabelled, leaving_one_out):
+        with pytest.raises(ValueError, match=r"values|both \(n, n\) is right"):
+            call(torch.rand(4, 4), torch.rand(5, 5))
+        with pytest.raises(ValueError, match=r"shape \(4, 5\); \(n, n\) is right"):
+            call(torch.rand(4, 5), torch.rand(4, 5))
 
 
 def test_pairs_leave_the_diagonal_out() -> None:

@@ -170,6 +170,30 @@ def test_every_shipped_network_loads_and_gives_what_its_numbers_say(name: str) -
     assert feature_card(name)["test_accuracy"] >= 0.8
 
 
+@pytest.mark.parametrize("damaged", ["json", "safetensors"])
+def test_a_damaged_network_of_ones_own_is_named(damaged: str, tmp_path: Path) -> None:
+    shipped = FOLDER
+    for kind in ("json", "safetensors"):
+        (tmp_path / f"features-my.v1.{kind}").write_bytes(
+            (shipped / f"features-mnist-v1.{kind}").read_bytes()
+        )
+    assert features.feature_networks(tmp_path) == ("my.v1",)
+    assert load_features("my.v1", "cpu", tmp_path).n_features == 64
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    for path in tmp_path.glob("features-*"):
+        content = path.read_bytes()
+        (copied / path.name).write_bytes(
+            content[: len(content) // 2] if path.suffix == f".{damaged}" else content
+        )
+    for _ in range(2):
+        with pytest.raises(
+            ValueError, match=rf"features-my\.v1\.{damaged} (is no card|cannot be read)"
+        ) as caught:
+            load_features("my.v1", "cpu", copied)
+        assert "\n" not in str(caught.value)
+
+
 def test_unknown_names_and_images_are_one_sentence() -> None:
     for call, said in [
         (

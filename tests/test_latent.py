@@ -14,7 +14,7 @@ from tgan_lib import latent, zoo
 from tgan_lib.features import tapped
 from tgan_lib.gan import GAN, GANConfig
 from tgan_lib.networks import layers
-from tgan_lib.transfer import blend
+from tgan_lib.transfer import blend, miner, start_from
 
 
 class Bars(nn.Module):
@@ -83,6 +83,24 @@ def stretched(stretch: list[float], units: int = 7) -> GAN:
     left, right = (torch.linalg.qr(torch.randn(k, d, generator=rng)).Q for k in (units, d))
     gan.ema.net[0].weight.data = left * torch.tensor(stretch) @ right.T  # type: ignore[index, union-attr]
     return gan
+
+
+def test_a_miner_that_changes_nothing_changes_no_direction_and_one_that_turns_turns_them() -> None:
+    source = GAN.build("dcgan", size=28, latent_dim=6, width=4, device="cpu")
+    mined = miner(start_from(source), hidden=9)
+    before, first = latent.closed_form_directions(source.ema, 6), latent.first_linear(source.ema)
+    torch.testing.assert_close(latent.closed_form_directions(mined.ema, 6), before)
+    assert torch.equal(latent.first_linear(mined.ema).weight, first.weight)
+    assert latent.pca_directions(mined, 200, 2).shape == (2, 6)
+    net = mined.ema.net[0].net  # type: ignore[index, union-attr]
+    turn = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1))).Q
+    with torch.no_grad():  # z + m(z) = turn z, as far as z = 0 sees it
+        net[0].weight.copy_(torch.cat([torch.eye(6), torch.zeros(3, 6)]))
+        net[0].bias.copy_(torch.full((9,), 50.0))  # where the activation is the identity
+        net[2].weight.copy_(torch.cat([turn - torch.eye(6), torch.zeros(6, 3)], 1))
+    turned = latent.closed_form_directions(mined.ema, 6)
+    torch.testing.assert_close((turned @ turn.T).abs(), before.abs(), atol=1e-4, rtol=1e-4)
+    assert not any(p.grad is not None for p in mined.ema.parameters())
 
 
 def test_principal_components_of_a_linear_layer_are_the_closed_form() -> None:

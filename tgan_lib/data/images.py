@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..device import pick_device
-from ..errors import check_kind, shown
+from ..errors import check_kind, shown, true_or_false
 from ..inputs import Floats, image_batch
 from .pixels import to_float
 from .sampling import Sampler
@@ -95,7 +95,7 @@ class Images:
 
         With `mirror`, indices run to 2N: index N + i is image i flipped left to right.
         """
-        index = self._index(indices)
+        index, mirror = self._index(indices), true_or_false("mirror", mirror)
         try:  # of a GPU nothing is read back to look at the indices first
             if not mirror:
                 return to_float(self.data[index])
@@ -121,6 +121,7 @@ class Images:
         self, batch_size: int, *, seed: int = 0, sampler: Sampler | None = None, mirror: bool = False
     ) -> Iterator[Tensor]:
         """Endless batches over shuffled epochs. Give your own `sampler` to save and restore where it is."""
+        mirror = true_or_false("mirror", mirror)
         sampler = sampler or Sampler(len(self) * (1 + mirror), batch_size, seed=seed, device=self.device)
         while True:
             yield self.batch(sampler.next(), mirror=mirror)

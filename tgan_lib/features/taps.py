@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..errors import check_kind, unknown_name
+from ..errors import check_kind, shown, unknown_name
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def taps(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]
     """
     check_kind("module", module, nn.Module, "a torch module")
     if isinstance(names, str):
-        raise ValueError(f"names is {names!r}; a list of names is right, [{names!r}] for one")
+        raise ValueError(f"names is {shown(names)}; a list of names is right, [{shown(names)}] for one")
     check_kind("names", names, Sequence, "a list of names")
     known = dict(module.named_modules())
     for name in names:

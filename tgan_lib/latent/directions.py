@@ -20,7 +20,16 @@ from torch import Tensor, nn
 
 from ..data.images import Images, tensor_of
 from ..device import evaluating
-from ..errors import check_kind, check_tensor, real_number, seed_number, shown, whole_number
+from ..errors import (
+    check_function,
+    check_kind,
+    check_tensor,
+    real_number,
+    seed_number,
+    shown,
+    true_or_false,
+    whole_number,
+)
 from ..features.taps import taps
 from ..gan import GAN
 from ..inputs import MOST_IMAGES, as_floats
@@ -234,6 +243,8 @@ def attribute_directions(
     pseudo-inverse); with False it is the gradient itself. `measure` takes images to name -> (n,).
     """
     _check_regression(gan, n, seed)
+    separate = true_or_false("separate", separate)
+    check_function("measure", measure, "a function from images to name -> numbers")
     z = gan.latents(n, seed)
     measured = measure(gan.sample(z=z))
     if not isinstance(measured, dict) or not measured:

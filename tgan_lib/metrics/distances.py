@@ -31,7 +31,7 @@ from torch.nn.functional import conv2d
 
 from ..data.images import Images, check_images, tensor_of
 from ..distributed import World
-from ..errors import check_kind, check_tensor, real_number, seed_number, whole_number
+from ..errors import check_kind, check_tensor, real_number, seed_number, shown, whole_number
 from ..features.load import extract, load_features
 from ..features.networks import FeatureNet
 from ..gan import GAN
@@ -71,6 +71,13 @@ def merge_moments(parts: Sequence[tuple[int, Tensor, Tensor]]) -> tuple[int, Ten
     Algorithm for Computing Sample Variances": sums of squares about each mean add up, and so do the squares of
     the means about their own mean, n times each.
     """
+    check_kind("parts", parts, (list, tuple), "a list of (n, mean, covariance)")
+    for part in parts:
+        if not isinstance(part, tuple) or len(part) != 3:
+            raise ValueError(f"a part is {shown(part)}; (n, mean, covariance) is right")
+        whole_number("a part's n", part[0], 0)
+        check_tensor("a part's mean", part[1], ("d",))
+        check_tensor("a part's covariance", part[2], (len(part[1]), len(part[1])))
     total = sum(n for n, _, _ in parts)
     if total < 2:
         raise ValueError(f"the parts hold {total} images together; a covariance needs 2 or more")
@@ -95,6 +102,7 @@ def frechet_between(mean1: Tensor, cov1: Tensor, mean2: Tensor, cov2: Tensor) ->
         ("cov2", cov2, (d, d)),
     ):
         check_tensor(name, moment, shape, finite=True)
+    mean1, cov1, mean2, cov2 = (moment.double() for moment in (mean1, cov1, mean2, cov2))
     values, vectors = torch.linalg.eigh(cov1)
     root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
     cross = torch.linalg.eigvalsh(root @ cov2 @ root).clamp(min=0).sqrt().sum()

@@ -84,9 +84,7 @@ def memorisation(samples: Tensor, train: Tensor, heldout: Tensor, quantile: floa
     All three are features of one network, or flattened images. The held-out images must be new but of the same
     distribution; duplicates between them and the training set hide copying.
     """
-    quantile = real_number("quantile", quantile)
-    if not 0 < quantile < 1:
-        raise ValueError(f"quantile is {quantile}; a share between 0 and 1 is right")
+    quantile = real_number("quantile", quantile, above=0, below=1)
     ours, new = nearest(samples, train)[0], nearest(heldout, train)[0]
     limit = new.sort().values[math.ceil(quantile * len(new)) - 1]  # the smallest with `quantile` at or below
     below, above = float(ours.quantile(0.5)), float(new.quantile(0.5))

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import check_kind, real_number, shown, whole_number
+from ..errors import check_kind, check_tensor, real_number, shown, whole_number
 from ..inputs import feature_matrix, feature_pair
 
 CHUNK = 1024  # points compared with all others at a time: 10 000 others make 80 MB of distances
@@ -54,6 +54,8 @@ class MixtureModes(NamedTuple):
 
 def squared_distances(points: Tensor, others: Tensor) -> Iterator[Tensor]:
     """Squared distances of `points` (n, d) to all `others` (m, d), in parts of (at most CHUNK, m)."""
+    check_tensor("points", points, ("n", "d"))
+    check_tensor("others", others, ("m", points.shape[1]))
     for part in points.split(CHUNK):
         yield torch.cdist(part, others).square()
 
