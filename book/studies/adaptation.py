@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from measured import limit
 from torch import Tensor
 
 from tgan_lib import GAN, Distance, data, few_shot, zoo
@@ -57,13 +58,17 @@ class Pair:
 
 def digits_to_letters() -> Pair:
     """From MNIST's digits to Omniglot's Latin and Greek letters, 20 drawings of each of 50."""
-    letters = data.load("omniglot:Latin,Greek", size=28)
+    letters = data.load("omniglot:Latin,Greek", size=28, limit=limit())
     return Pair(zoo.load("mnist-dcgan"), *data.split(letters, 0.5))
 
 
 def letters_to_digits() -> Pair:
     """From Omniglot's characters to MNIST's digits; 2,000 of the 10,000 test images are held out."""
-    return Pair(zoo.load("omniglot-dcgan"), data.load("mnist"), data.load("mnist", split="test", limit=2000))
+    return Pair(
+        zoo.load("omniglot-dcgan"),
+        data.load("mnist", limit=limit()),
+        data.load("mnist", split="test", limit=limit(2000)),
+    )
 
 
 PAIRS: dict[str, Callable[[], Pair]] = {
@@ -122,7 +127,7 @@ class Reader:
 
     def __call__(self, gan: GAN) -> float:
         samples = gan.sample(self.distance.n, seed=self.distance.seed)
-        fake = extract(self.distance.net, samples)[0]
+        fake = extract(self.distance.net, samples, floats="any")[0]
         distance = frechet_between(*moments(fake), self.distance.mean, self.distance.cov)
         train, held_out, judged = (judge(gan, x) for x in (self.images, self.pair.held_out, samples[:JUDGED]))
         read = {

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from adaptation import FEATURES, SAMPLES, TRAINED, Pair, Reader, digits_to_letters, run_way
-from measured import costs
+from measured import costs, limit
 from study import Part, Study, command_line
 from torch import Tensor
 
@@ -107,8 +107,9 @@ def mirrored(images: data.Images) -> data.Images:
 
 def digits_to_mirrored_digits() -> Pair:
     """From MNIST's digits to their mirror images."""
-    test = few_shot(data.load("mnist", split="test"), 2000, seed=0)
-    return Pair(digits_to_letters().source, mirrored(data.load("mnist")), mirrored(test))
+    test = data.load("mnist", split="test", limit=limit())
+    test = few_shot(test, min(2000, len(test)), seed=0)
+    return Pair(digits_to_letters().source, mirrored(data.load("mnist", limit=limit())), mirrored(test))
 
 
 class MirrorReader:
@@ -149,8 +150,9 @@ def make(quick: bool = False) -> Study:
 
     def flip(p: float, seed: int) -> dict[str, Any]:
         mirror, steps = MirrorReader(mirrors, samples), lengths["mirrored"]
+        n = min(MIRRORED, len(mirrors.pool))  # a quick run has fewer
         chosen = ADA("xflip", images_to_one=None, p=p)
-        run_way(mirrors, mirror, "fine_tune", MIRRORED, seed, steps, steps // every, augment=chosen)
+        run_way(mirrors, mirror, "fine_tune", n, seed, steps, steps // every, augment=chosen)
         print(f"flips with p {p}, seed {seed}: {mirror.share}", flush=True)
         return {"share": mirror.share}
 

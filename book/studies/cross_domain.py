@@ -62,14 +62,15 @@ class Reader:
     of the samples' features, as a multiple of that of the images held out. inverted: samples are measured as negatives.
     """
 
-    def __init__(self, held_out: data.Images, features: str, inverted: bool = False) -> None:
-        self.distance = Distance(held_out, features=features, n=SAMPLES)
+    def __init__(self, held_out: data.Images, features: str, n: int, inverted: bool = False) -> None:
+        self.distance = Distance(held_out, features=features, n=n)
         self.inverted, self.spread = inverted, spread(self.distance.real)
         self.found: dict[str, list[float]] = {}
 
     def __call__(self, gan: GAN) -> float:
         samples = gan.sample(self.distance.n, seed=self.distance.seed)
-        fake = extract(self.distance.net, -samples if self.inverted else samples)[0]
+        samples = -samples if self.inverted else samples
+        fake = extract(self.distance.net, samples, floats="any")[0]
         away = frechet_between(*moments(fake), self.distance.mean, self.distance.cov)
         real = self.distance.real
         found = prdc(real, fake[: len(real)], 3)
@@ -110,10 +111,12 @@ def picture(gan: GAN, n: int = 8) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def distances(domains: dict[str, Domain], sources: dict[str, GAN], seed: int) -> dict[str, list[list[float]]]:
+def distances(
+    domains: dict[str, Domain], sources: dict[str, GAN], seed: int, n: int = SAMPLES
+) -> dict[str, list[list[float]]]:
     """By measure, a row for each source and in it a number for each target; large is to mean far.
 
-    A source's images are those of its pool, SAMPLES of them; a target's are the hundred of `seed`.
+    A source's images are those of its pool, n of them; a target's are the hundred of `seed`.
     """
     net = SmallNet(28, 1)
     rng = torch.Generator().manual_seed(0)
@@ -125,7 +128,7 @@ def distances(domains: dict[str, Domain], sources: dict[str, GAN], seed: int) ->
         "cifar10-v1": load_features("cifar10-v1"),
         "random network": net.eval(),
     }
-    theirs = {name: few_shot(d.pool, min(SAMPLES, len(d.pool)), seed=seed) for name, d in domains.items()}
+    theirs = {name: few_shot(d.pool, min(n, len(d.pool)), seed=seed) for name, d in domains.items()}
     ours = {name: few_shot(d.pool, min(IMAGES, len(d.pool)), seed=seed) for name, d in domains.items()}
 
     def seen(name: str, images: Tensor) -> Tensor:
@@ -151,7 +154,7 @@ def distances(domains: dict[str, Domain], sources: dict[str, GAN], seed: int) ->
     logits = {s: {t: judge(gan, ours[t]).mean() for t in domains} for s, gan in sources.items()}
     new = {s: judge(sources[s], domains[s].held_out).mean() for s in sources}
     found["D's judgement"] = [[float(new[s] - logits[s][t]) for t in domains] for s in domains]
-    samples = {s: data.to_uint8(gan.sample(SAMPLES, seed=1)) for s, gan in sources.items()}
+    samples = {s: data.to_uint8(gan.sample(n, seed=1)) for s, gan in sources.items()}
     found["G's samples"], found["G's recall"] = [], []
     for s in domains:
         nearness, missed = [], []
@@ -167,33 +170,33 @@ def distances(domains: dict[str, Domain], sources: dict[str, GAN], seed: int) ->
 class Runs:
     """What the runs share, and each run. `short`: every number of steps is divided by it."""
 
-    def __init__(self, folder: Path, short: int) -> None:
-        self.short = short
-        self.domains = {name: load_domain(name) for name in DOMAINS}
+    def __init__(self, folder: Path, short: int, names: tuple[str, ...], samples: int) -> None:
+        self.short, self.samples = short, samples
+        self.domains = {name: load_domain(name) for name in names}
         steps = SOURCE["steps"] // short
         self.sources = {name: source_gan(name, d.pool, folder, steps) for name, d in self.domains.items()}
         self.targets = self.domains | {NEGATIVES: inverted(self.domains["digits"])}
 
     def reader(self, target: str) -> Reader:
         domain = self.domains["digits"] if target == NEGATIVES else self.targets[target]
-        return Reader(domain.held_out, domain.features, inverted=target == NEGATIVES)
+        return Reader(domain.held_out, domain.features, self.samples, inverted=target == NEGATIVES)
 
     def settings(self) -> dict[str, Any]:
         """What the results say of how they were made."""
-        readers = {name: self.reader(name) for name in DOMAINS}
+        readers = {name: self.reader(name) for name in self.domains}
         return {
-            "domains": list(DOMAINS),
+            "domains": list(self.domains),
             "features": FEATURES,
             "pools": {name: len(d.pool) for name, d in self.domains.items()},
             "held_out": {name: len(d.held_out) for name, d in self.domains.items()},
             "floors": {
                 name: round(
-                    readers[name].distance.of_images(few_shot(d.pool, min(SAMPLES, len(d.pool))).data), 2
+                    readers[name].distance.of_images(few_shot(d.pool, min(self.samples, len(d.pool))).data), 2
                 )
                 for name, d in self.domains.items()
             },
             "images": IMAGES,
-            "samples": SAMPLES,
+            "samples": self.samples,
             "at": list(range(0, STEPS + 1, EVERY)),
             "grown": GROWN | {"at": list(range(0, GROWN_STEPS + 1, GROWN_EVERY)), "images": GROWN_IMAGES},
             "seeds": list(SEEDS),
@@ -225,33 +228,40 @@ class Runs:
         return read.found | shown
 
     def grow(self, start: str, seed: int) -> dict[str, Any]:
-        return grow(start == "grown", seed, GROWN_STEPS // self.short, GROWN_EVERY // self.short)
+        """32 px letters grown to 64 px, or a fresh GAN of the same shape, trained on the same images."""
+        steps, every = GROWN_STEPS // self.short, max(1, GROWN_EVERY // self.short)
+        return grow(start == "grown", seed, steps, every, min(GROWN_IMAGES, self.samples), self.samples)
 
 
-def grow(from_source: bool, seed: int, steps: int, every: int) -> dict[str, Any]:
-    """32 px letters grown to 64 px, or a fresh GAN of the same shape, trained on the same images."""
+def grow(from_source: bool, seed: int, steps: int, every: int, images: int, samples: int) -> dict[str, Any]:
     source = zoo.load("letters-32")
     gan = start_from(source, generator=from_source, discriminator=from_source, seed=seed, **GROWN)
-    pool = load("glyphs:letters", size=64, channels=3, limit=GROWN_IMAGES)
-    held_out = load("glyphs:letters", size=64, channels=3, limit=GROWN_IMAGES, split="test")
-    read = Reader(held_out, "glyphs-v1")
+    pool = load("glyphs:letters", size=64, channels=3, limit=images)
+    held_out = load("glyphs:letters", size=64, channels=3, limit=images, split="test")
+    read = Reader(held_out, "glyphs-v1", samples)
     read(gan)
-    train(
-        gan, pool, seed=seed, steps=steps, metric=read, metric_every=max(1, every), progress=False, **TRAINED
-    )
+    train(gan, pool, seed=seed, steps=steps, metric=read, metric_every=every, progress=False, **TRAINED)
     print(f"{'grown' if from_source else 'fresh'} seed {seed}: {read.found['distance']}", flush=True)
     return read.found | {"floor": round(read.distance.of_images(pool.data), 3)}
 
 
 def make(quick: bool = False) -> Study:
-    runs = Runs(Path(tempfile.mkdtemp()) if quick else CACHE / "cross_domain", 75 if quick else 1)
+    names = ("digits", REMEDY_TARGET, REMEDY_SOURCES[0]) if quick else tuple(DOMAINS)
+    folder = Path(tempfile.mkdtemp()) if quick else CACHE / "cross_domain"
+    runs = Runs(folder, *((150, names, 60) if quick else (1, names, SAMPLES)))
     return Study(
         "cross_domain",
         {"source": (*DOMAINS, SCRATCH), "target": (*DOMAINS, NEGATIVES), "seed": SEEDS},
         runs.settings(),
         runs.one,
         only=lambda source, target, seed: target != NEGATIVES or source in NEGATIVE_SOURCES,
-        before=[Part("distances", {"seed": SEEDS}, lambda seed: distances(runs.domains, runs.sources, seed))],
+        before=[
+            Part(
+                "distances",
+                {"seed": SEEDS},
+                lambda seed: distances(runs.domains, runs.sources, seed, runs.samples),
+            )
+        ],
         after=[
             Part(
                 "remedies",

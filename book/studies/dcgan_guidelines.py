@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from image_gans import DCGAN
-from measured import costs, trajectory
+from measured import costs, limit, trajectory
 from study import Part, Study, command_line
 from torch import nn
 
@@ -56,7 +56,7 @@ def build(name: str, seed: int = 0) -> GAN:
 
 def make(quick: bool = False) -> Study:
     steps, samples, rounds = (4, 100, 1) if quick else (STEPS, 2000, 7)
-    images = data.load("mnist")
+    images = data.load("mnist", limit=limit())
     distance = Distance(images, n=samples)
     known = {name: (BUILT | built, TRAINED | trained) for name, (built, trained) in CHANGES.items()}
 
@@ -78,7 +78,9 @@ def make(quick: bool = False) -> Study:
         "seeds": SEEDS,
         "samples": distance.n,
         "features": distance.features,
-        "floor": round(distance.of_images(data.load("mnist", split="test").data[: distance.n]), 3),
+        "floor": round(
+            distance.of_images(data.load("mnist", split="test", limit=limit()).data[: distance.n]), 3
+        ),
         "threads": torch.get_num_threads(),
         "configurations": known,
         "data": images.name,

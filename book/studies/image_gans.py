@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from typing import Any
 
+from measured import limit
 from study import Study, command_line
 
 from tgan_lib import GAN, Distance, data, train
@@ -64,14 +65,14 @@ def run(network: str, seed: int, seconds: float, images: data.Images, distance: 
 
 def make(quick: bool = False) -> Study:
     seconds = 0.1 if quick else SECONDS
-    images = data.load("mnist")
+    images = data.load("mnist", limit=limit())
     distance = Distance(images, n=100) if quick else Distance(images)
     settings = {
         "seconds": [round(seconds * r / READINGS, 3) for r in range(1, READINGS + 1)],
         "seeds": SEEDS,
         "samples": distance.n,
         "features": distance.features,
-        "floor": round(distance.of_images(data.load("mnist", split="test").data), 3),
+        "floor": round(distance.of_images(data.load("mnist", split="test", limit=limit()).data), 3),
         "real_speckle": round(speckle(images.data), 4),
         "networks": NETWORKS,
         "data": images.name,

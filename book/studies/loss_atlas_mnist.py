@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from loss_atlas import BASE, BETAS, RECIPES, TUNING_SEED
-from measured import medians
+from measured import limit, medians
 from study import Part, Study, command_line
 
 from tgan_lib import GAN, Distance, data, train
@@ -76,13 +76,13 @@ def run(
 
 def make(quick: bool = False) -> Study:
     steps, rounds, samples = (8, 1, 100) if quick else (STEPS, 8, 2500)
-    images = data.load("mnist")
+    images = data.load("mnist", limit=limit())
     distance = Distance(images, n=samples)
     settings = {
         "recipes": MNIST, "seeds": SEEDS, "tuning_seed": TUNING_SEED, "rates": RATES,
         "network": NETWORK, "steps": steps, "readings": READINGS, "batch": 64,
         "betas": BETAS, "samples": distance.n, "features": distance.features, "base": BASE,
-        "floor": round(distance.of_images(data.load("mnist", split="test").data), 3),
+        "floor": round(distance.of_images(data.load("mnist", split="test", limit=limit()).data), 3),
     }  # fmt: skip
 
     def of_equal_cost(recipe: str) -> int:

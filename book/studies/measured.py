@@ -9,8 +9,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tgan_lib import GAN, Distance, data, train
+from tgan_lib import GAN, Distance, budget, data, train
 from tgan_lib.chapters.fine_tuning import accuracy
+from tgan_lib.features import extract
+from tgan_lib.metrics import frechet_between, moments
 
 Runs = Mapping[str, Callable[[], float]]  # name -> what measures it once, in milliseconds
 
@@ -76,7 +78,7 @@ def trajectory(
 
     def measure(gan: GAN) -> float:
         if also_latest:
-            latest.append(distance.of_images(gan.sample(distance.n, seed=distance.seed, ema=False)))
+            latest.append(distance_of(distance, gan.sample(distance.n, seed=distance.seed, ema=False)))
         return distance(gan)
 
     history = train(
@@ -84,6 +86,17 @@ def trajectory(
     )
     found = {"distance": [round(d, 3) for d in history["distance"]]}
     return found | ({"distance_without_average": [round(d, 3) for d in latest]} if also_latest else {})
+
+
+def distance_of(distance: Distance, samples: Tensor) -> float:
+    """The Fréchet distance of samples (n, C, H, W) whose pixels may lie outside [-1, 1], as those of no tanh do."""
+    fake = extract(distance.net, samples, floats="any")[0]
+    return frechet_between(*moments(fake), distance.mean, distance.cov)
+
+
+def limit(whole: int | None = None, smoke: int = 240) -> int | None:
+    """How many images to load: `whole`, all if None; a smoke run draws a few."""
+    return budget(smoke=smoke, cpu=whole, gpu=whole)
 
 
 def labels_of(images: data.Images) -> Tensor:

@@ -67,7 +67,7 @@ def bias(sets: Sets, seed: int) -> dict[str, Any]:
                 for a, b in zip(real, parts, strict=False)
             ]
             means.append(rounded(np.mean(estimates)))
-            spreads.append(rounded(np.std(estimates, ddof=1)))
+            spreads.append(rounded(np.std(estimates, ddof=1)) if len(estimates) > 1 else 0.0)
         found |= {f"{name}, kernel": means, f"{name}, kernel_std": spreads}
     return found
 

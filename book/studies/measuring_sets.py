@@ -34,7 +34,8 @@ class Sets:
         self.gan: GAN = zoo.load("mnist-dcgan", "cpu")
 
     def features(self, images: Tensor) -> Tensor:
-        return extract(self.net, images)[0]
+        """Of images in whatever range: some are made wrong on purpose."""
+        return extract(self.net, images, floats="any")[0]
 
     @functools.cached_property
     def train_features(self) -> Tensor:

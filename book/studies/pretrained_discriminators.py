@@ -21,7 +21,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from measured import labels_of, sequential_of, share_right
+from measured import labels_of, limit, sequential_of, share_right
 from pretrained_networks import (
     Judge,
     encoder,
@@ -74,9 +74,9 @@ class Runs:
     def __init__(self, short: int, samples: int) -> None:
         """`short`: all budgets are divided by it."""
         self.short, self.samples = short, samples
-        self.digits = data.load("mnist")
-        self.real = data.load("mnist", split="test", limit=REAL)
-        self.letters, self.held_out_letters = data.split(data.load("omniglot", size=28), 0.9)
+        self.digits = data.load("mnist", limit=limit(smoke=1500))
+        self.real = data.load("mnist", split="test", limit=limit(REAL))
+        self.letters, self.held_out_letters = data.split(data.load("omniglot", size=28, limit=limit()), 0.9)
         self.source = zoo.load("omniglot-dcgan", "cpu")
 
     @cached_property
@@ -122,7 +122,7 @@ class Runs:
 
     def about_networks(self) -> dict[str, Any]:
         """How good the networks are that others start from or look through, and each judge's floor."""
-        train_set = self.digits.subset(range(REAL))
+        train_set = self.digits.subset(range(len(self.real)))
         return {
             "floor": {name: rounded(judge.distance(train_set.data)) for name, judge in self.judges.items()},
             "specks": round(speckle(self.real.data), 3),

@@ -71,11 +71,11 @@ class Judge:
         self.mean, self.cov = moments(self.real)
 
     def distance(self, samples: Tensor) -> float:
-        return frechet_between(*moments(extract(self.net, samples)[0]), self.mean, self.cov)
+        return frechet_between(*moments(extract(self.net, samples, floats="any")[0]), self.mean, self.cov)
 
     def report(self, samples: Tensor) -> dict[str, float]:
         """Distance, precision and recall (k = 3, as many real images as samples)."""
-        fake = extract(self.net, samples)[0]
+        fake = extract(self.net, samples, floats="any")[0]
         found = prdc(self.real[: len(fake)], fake, 3)
         return {
             "distance": rounded(frechet_between(*moments(fake), self.mean, self.cov)),

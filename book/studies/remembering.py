@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from adaptation import FEATURES, SAMPLES, TRAINED, Pair, digits_to_letters, report, run_way, spread
+from measured import limit
 from PIL import Image
 from study import Part, Study, command_line
 from torch import Tensor
@@ -71,7 +72,7 @@ class Source:
         self.samples = self.gan.sample(z=self.z)
         self.features, logits = extract(self.distance.net, self.samples)
         self.classes = logits.argmax(1)
-        self.digits = extract(self.distance.net, data.load("mnist", split="test").data)[0]
+        self.digits = extract(self.distance.net, data.load("mnist", split="test", limit=limit()).data)[0]
         self.start = dict(self.gan.ema.named_parameters())
         self.fisher = EWC(start_from(self.gan), 1.0, samples=FISHER_SAMPLES).fisher
         self.ten = self.z[logits.argmax(0)]  # for each digit the latent whose sample is most surely one

@@ -14,7 +14,7 @@ import copy
 from typing import Any
 
 import torch
-from measured import sequential_of
+from measured import distance_of, limit, sequential_of
 from study import Study, command_line
 from torch import Tensor, nn
 from torch.nn.functional import softplus
@@ -131,7 +131,9 @@ def play(game: Game, recipe: str, distance: Distance, steps: int) -> dict[str, l
     for step in range(steps + 1):
         if step in READINGS:
             seen = reading(loss, g, d, z_look)
-            seen["distance"] = distance.of_images(game.gan.sample(distance.n, seed=distance.seed, ema=False))
+            seen["distance"] = distance_of(
+                distance, game.gan.sample(distance.n, seed=distance.seed, ema=False)
+            )
             for name, value in seen.items():
                 found.setdefault(name, []).append(float(f"{value:.4g}"))
         x, z = game.draw()
@@ -148,8 +150,8 @@ def play(game: Game, recipe: str, distance: Distance, steps: int) -> dict[str, l
 
 def make(quick: bool = False) -> Study:
     shorter = 200 if quick else 1
-    images = data.load("mnist", device="cpu")
-    distance = Distance(data.load("mnist", device="cpu", limit=10_000), n=100 if quick else 1000)
+    images = data.load("mnist", device="cpu", limit=limit())
+    distance = Distance(data.load("mnist", device="cpu", limit=limit(10_000)), n=100 if quick else 1000)
     settings = {
         "seeds": SEEDS,
         "alone": ALONE // shorter,
@@ -162,7 +164,7 @@ def make(quick: bool = False) -> Study:
         "features": distance.features,
         "data": images.name,
         "floor": round(
-            distance.of_images(data.load("mnist", device="cpu", split="test", limit=1000).data), 3
+            distance.of_images(data.load("mnist", device="cpu", split="test", limit=limit(1000)).data), 3
         ),
     }
     begun: dict[tuple[str, int], Game] = {}  # every recipe goes on from a copy of the same game

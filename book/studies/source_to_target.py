@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from adaptation import FEATURES, SAMPLES, TRAINED, digits_to_letters, spread
-from measured import sequential_of
+from measured import limit, sequential_of
 from study import Part, Study, command_line
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize, softplus
@@ -203,7 +203,7 @@ class Runs:
     """What the runs share, and each run. `short`: every number of steps is divided by it."""
 
     def __init__(self, short: int, samples: int) -> None:
-        self.short, self.pair, self.digits = short, digits_to_letters(), data.load("mnist")
+        self.short, self.pair, self.digits = short, digits_to_letters(), data.load("mnist", limit=limit())
         self.distance = self.pair.distance(samples)
         self.read = Reader(self.distance, self.pair.held_out.batch(range(100)), AT)
 

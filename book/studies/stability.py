@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from measured import costs, trajectory
+from measured import costs, limit, trajectory
 from study import Part, Study, command_line
 from torch import nn
 
@@ -91,7 +91,7 @@ def faster(trained: dict[str, Any], factor: int) -> dict[str, Any]:
 
 def make(quick: bool = False) -> Study:
     steps, samples, rounds = (8, 100, 1) if quick else (STEPS, 2000, 9)
-    images, test = data.load("mnist"), data.load("mnist", split="test")
+    images, test = data.load("mnist", limit=limit()), data.load("mnist", split="test", limit=limit())
     distance = Distance(images, n=samples)
 
     def cost() -> dict[str, Any]:

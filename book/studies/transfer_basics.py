@@ -160,7 +160,9 @@ class Runs:
         pair = (self.pool, self.held_back)
         if isinstance(n, str):
             return pair
-        few, validation = (data.few_shot(part, per_class=n, seed=seed) for part in pair)
+        few, validation = (
+            data.few_shot(part, per_class=min(n, 20) if self.quick else n, seed=seed) for part in pair
+        )
         return few, validation
 
     def tries(self, way: str, n: int | str, seed: int) -> list[Setting]:
