@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad
 
-from .errors import check_kind, one_of, real_number
+from .errors import check_function, check_kind, check_rng, one_of, real_number, shown
 from .losses import wide
 from .training.terms import Step, Term
 
@@ -53,6 +53,7 @@ def r1(discriminator: nn.Module, real: Tensor, route: str = "autograd") -> Tenso
     images = floats(real)
     if one_of("route", route, ("autograd", "func")) == "autograd":
         return half_squared_norm(*judged(discriminator, images))
+    check_module(discriminator)
     parameters = dict(discriminator.named_parameters())
     copies = {name: buffer.clone() for name, buffer in discriminator.named_buffers()}
 
@@ -84,6 +85,7 @@ def wgan_gp(
     (section 4 of the paper). Layer norm or none is right. A frozen batch norm in eval mode does no harm.
     """
     refuse_batch_norm(discriminator)
+    check_rng(rng)
     real, fake = floats(real), floats(fake)
     if real.shape != fake.shape:
         raise ValueError(
@@ -102,6 +104,7 @@ def dragan(discriminator: nn.Module, real: Tensor, rng: torch.Generator | None =
     (on the images' device). The paper leaves s as a number to choose; half a deviation is what its authors' first
     code had, where the noise was uniform.
     """
+    check_rng(rng)
     real = floats(real)
     noise = torch.randn(real.shape, generator=rng, device=real.device, dtype=real.dtype)
     return distance_from_slope_one(discriminator, real + 0.5 * real.std(correction=0) * noise)
@@ -114,13 +117,19 @@ def distance_from_slope_one(discriminator: nn.Module, images: Tensor) -> Tensor:
 
 def judged(discriminator: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """D's logits in full precision, and the images they come from, which have no history of their own."""
+    check_function("discriminator", discriminator, "a network or function from images to logits")
     images.requires_grad_()
     with torch.autocast(images.device.type, enabled=False):
-        return discriminator(images), images
+        logits = discriminator(images)
+    if not isinstance(logits, Tensor):
+        raise TypeError(f"the discriminator gave {shown(logits)}; a tensor of logits (N,) is right")
+    return logits, images
 
 
 def gradients(logits: Tensor, images: Tensor) -> Tensor:
     """g(x) for each image, shaped like them, in float32 at least and differentiable in D's weights."""
+    check_kind("logits", logits, Tensor, "D's logits (N,)")
+    check_kind("images", images, Tensor, "the images (N, ...) that D saw")
     if not (logits.requires_grad and images.requires_grad):
         raise ValueError(
             "there is no gradient from the logits to the images; the images should require gradients before D sees "
@@ -144,8 +153,14 @@ def floats(images: Tensor) -> Tensor:
     return wide(images.detach())
 
 
+def check_module(discriminator: Any) -> None:
+    """TypeError unless it is a network."""
+    check_kind("discriminator", discriminator, nn.Module, "an nn.Module, such as gan.discriminator,")
+
+
 def refuse_batch_norm(discriminator: nn.Module) -> None:
     """ValueError if a batch norm anywhere in D averages over the batch."""
+    check_module(discriminator)
     for name, module in discriminator.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and (
             module.training or module.running_mean is None
@@ -189,11 +204,7 @@ class LeCam(Term):
 
     def __init__(self, weight: float, decay: float = 0.99) -> None:
         self.weight = real_number("LeCam's weight", weight, 0)
-        self.decay = real_number("LeCam's decay", decay, 0)
-        if self.decay >= 1:
-            raise ValueError(
-                f"LeCam's decay is {self.decay}; a number from 0 up to but not including 1 is right"
-            )
+        self.decay = real_number("LeCam's decay", decay, 0, below=1)
         # decayed sums of real means, of fake means and of ones: a sum over the last is an average
         self.sums = torch.zeros(3)
 
@@ -228,7 +239,8 @@ def clip_weights(discriminator: nn.Module, limit: float) -> None:
     Arjovsky, Chintala and Bottou (2017), "Wasserstein GAN", algorithm 1, with a limit of 0.01: a crude way to
     bound the critic's slope.
     """
-    limit = real_number("the limit of the weights", limit, above=0)
+    check_module(discriminator)
+    limit = real_number("the limit of the weights", limit, above=0, most=1e38)
     for parameter in discriminator.parameters():
         if parameter.requires_grad:
             parameter.clamp_(-limit, limit)

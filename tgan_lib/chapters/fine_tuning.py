@@ -26,6 +26,7 @@ from ..data.sampling import Sampler
 from ..device import device_of, evaluating
 from ..device import training_mode as training_mode  # a part of what chapter 8 uses
 from ..errors import check_kind, check_tensor, one_of, real_number, seed_number, whole_number
+from ..interrupts import import_compiler
 from ..networks.resnet18 import ResNet18 as ResNet18  # likewise
 
 PARTS = ("stem", "layer1", "layer2", "layer3", "layer4", "fc")  # from the pixels to the head
@@ -169,6 +170,7 @@ def fit(
     """
     check_kind("net", net, nn.Module, "a network")
     steps = whole_number("steps", steps)
+    import_compiler()
     optimiser = torch.optim.SGD(groups, momentum=0.9)
     rise = max(1, steps // 10)
 

@@ -24,6 +24,7 @@ from ..errors import check_kind, real_number, seed_number, whole_number
 from ..features.networks import FeatureNet
 from ..gan import GAN
 from ..inputs import as_floats
+from ..interrupts import import_compiler
 
 
 def invert(
@@ -83,6 +84,7 @@ def invert(
             loss = loss + feature_weight * apart / goal.square().sum(1).clamp_min(1e-12)
         return loss
 
+    import_compiler()
     optimiser = torch.optim.Adam([z], lr)
     with evaluating(gan.ema), torch.enable_grad():
         for step in range(steps):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Step:
     """One step's tensors. On D's side `fake` is detached; on G's side `real_logits` may be None.
 
-    x: (B, C, H, W), the real images as D sees them (augmented); z: (B, latent_dim); fake: (B, C, H, W), as G
-    made them, not augmented; logits: (B,), in float32 at least.
+    x: (B, C, H, W), the real images, on D's side as it saw them (augmented), on G's as they are; z: (B, latent_dim);
+    fake: (B, C, H, W), as G made them, not augmented; logits: (B,), in float32 at least.
     """
 
     gan: GAN
