@@ -110,7 +110,7 @@ def test_state_moves_to_a_device() -> None:
     ("wrong", "sentence"),
     [
         ({"p": 1.5}, r"p \(a probability\) is 1\.5; a number from 0 to 1 is right"),
-        ({"target": 1.0}, r"target is 1\.0; r is a mean of signs"),
+        ({"target": 1.0}, r"target is 1\.0; a number between -1 and 1"),
         ({"images_to_one": 0}, "images_to_one is 0; a number above 0 is right"),
         (
             {"every": 0},

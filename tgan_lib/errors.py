@@ -10,10 +10,12 @@ tensor with one element becomes an int or a float where it comes in:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from math import inf, isfinite
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -75,6 +77,8 @@ def _plain(value: Any) -> Any:
 def _limits(
     least: float | None, most: float | None, above: float | None = None, below: float | None = None
 ) -> str:
+    if above is not None and below is not None:
+        return f" between {above} and {below}"
     low = f" above {above}" if above is not None else f" from {least}" if least is not None else ""
     high = "" if most is None else f" up to {most}" if not low or above is not None else f" to {most}"
     return low + high + ("" if below is None else f" to below {below}")
@@ -139,6 +143,26 @@ def true_or_false(name: str, value: Any) -> bool:
 def check_kind(name: str, value: Any, kinds: type | tuple[type, ...], right: str) -> None:
     """TypeError unless `value` is one of `kinds`, which `right` says in words ("a GAN")."""
     if not isinstance(value, kinds):
+        raise TypeError(f"{name} is {shown(value)}; {right} is right")
+
+
+def is_path(text: str) -> bool:
+    """Whether a file or folder can be called so: every name short enough, on one line, without NUL."""
+    return (
+        bool(text.strip())
+        and text.isprintable()
+        and all(len(os.fsencode(n)) <= 255 for n in Path(text).parts)
+    )
+
+
+def check_rng(rng: Any) -> None:
+    """TypeError unless it is a random generator, or None for torch's own."""
+    check_kind("rng", rng, (torch.Generator, type(None)), "a torch.Generator or None")
+
+
+def check_function(name: str, value: Any, right: str) -> None:
+    """TypeError unless `value` can be called, as `right` says."""
+    if not callable(value):
         raise TypeError(f"{name} is {shown(value)}; {right} is right")
 
 

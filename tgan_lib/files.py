@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from .errors import shown
+from .errors import is_path, shown
 
 # What fsync says on file systems that have none, as some network drives; a full or failing disk says otherwise.
 NO_FSYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -34,7 +34,7 @@ SUFFIXES = (".safetensors", ".json")
 def as_path(name: str, value: Any) -> Path:
     """`value` as a Path, with ~ for the home folder; ValueError for what is no path."""
     text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
-    if not isinstance(text, str) or not text.strip() or "\0" in text:
+    if not isinstance(text, str) or not is_path(text):
         raise ValueError(f"{name} is {shown(value)}; the path of a file or folder is right")
     try:
         return Path(text).expanduser()

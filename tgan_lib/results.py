@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import unknown_name
+from .errors import one_of, unknown_name
 
 _BUILT = Path(__file__).parent / "_results"  # a copy that setup.py puts into an installed library
 FOLDER = (
@@ -140,16 +140,14 @@ def results(name: str) -> Results:
     known = [
         path.stem for path in FOLDER.glob("*.json") if path.stem != "bench"
     ]  # which has a page of its own
-    if name not in known:
-        raise unknown_name("stored study", name, known)
+    one_of("stored study", name, known)
     return Results.of(name, json.loads((FOLDER / f"{name}.json").read_text()))
 
 
 def picture(name: str) -> NDArray[np.uint8]:
     """The picture that the study `name` stored beside its numbers: uint8 (H, W), or (H, W, 3) in colour."""
     known = [path.stem for path in FOLDER.glob("*.png")]
-    if name not in known:
-        raise unknown_name("stored picture", name, known)
+    one_of("stored picture", name, known)
     from PIL import Image
 
     return np.asarray(Image.open(FOLDER / f"{name}.png"))

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ..errors import check_tensor, real_number, shown, whole_number
+from ..errors import check_function, check_tensor, real_number, shown, whole_number
 from .diff_augment import Augment, chosen
 from .resample import Resample
 
@@ -171,7 +171,10 @@ def leaks(samples: Tensor, real: Tensor, transform: Callable[[Tensor], Tensor]) 
             f"samples are {shown(samples)} and real images {shown(real)}; one (C, H, W) is right"
         )
     mean = real.double().mean(0)
-    w = transform(real).double().mean(0) - mean
+    check_function("transform", transform, "a function from images to images")
+    changed = transform(real)
+    check_tensor("what the transform gave", changed, tuple(real.shape))
+    w = changed.double().mean(0) - mean
     size = w.square().sum()
     if size < 1e-12 * w.numel():
         raise ValueError("the transform does not change the mean of the real images; choose one that does")
@@ -235,11 +238,7 @@ class ADA(Augment):
     ) -> None:
         names = chosen(policy, GROUPS)
         self.every = whole_number("every (steps between two adjustments)", every)
-        self.target = real_number("target", target, above=-1)
-        if self.target >= 1:
-            raise ValueError(
-                f"target is {self.target}; r is a mean of signs, so a number between -1 and 1 is right"
-            )
+        self.target = real_number("target", target, above=-1, below=1)  # r is a mean of signs
         self.images_to_one = None
         if images_to_one is not None:
             self.images_to_one = real_number("images_to_one", images_to_one, above=0)

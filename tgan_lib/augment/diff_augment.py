@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import check_kind, one_of
+from ..errors import check_kind, check_rng, one_of
 
 Change = Callable[[Tensor, "torch.Generator | None"], Tensor]
 ROUNDINGS = ("down", "nearest")
@@ -48,6 +48,7 @@ class Augment:
         Gradients pass through. Each image has its own draw, from `rng`, which is on the images' device. Results
         may leave [-1, 1]. ValueError for other shapes or types, TypeError for what is no tensor.
         """
+        check_rng(rng)
         check_kind("images", images, Tensor, "a tensor (N, 1 or 3, H, W) of floats in [-1, 1]")
         if images.ndim != 4 or images.shape[1] not in (1, 3) or min(images.shape[2:]) < 2:
             raise ValueError(

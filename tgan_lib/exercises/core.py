@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from ..errors import unknown_name
+from ..errors import one_of
 from .state import Surroundings, has_nan
 
 Check = Callable[[Any], str]
@@ -114,8 +114,7 @@ def judge(checks: Mapping[str, Check], exercise: str, answer: object) -> CheckRe
     No exception of the answer's leaves this, wherever it is raised, and the global random state, the default dtype
     and the gradient mode are put back. The answer runs in float32 with gradients on, whatever the caller's modes are.
     """
-    if exercise not in checks:
-        raise unknown_name("exercise", exercise, checks)
+    one_of("exercise", exercise, checks)
     trial, surroundings = _Trial(), Surroundings.now()
     token = _TRIAL.set(trial)
     try:

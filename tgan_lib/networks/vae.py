@@ -18,7 +18,7 @@ from math import log, pi
 import torch
 from torch import Tensor, nn
 
-from ..errors import check_kind, check_tensor, shown, whole_number
+from ..errors import check_rng, check_tensor, shown, whole_number
 from .dcgan import DCGANGenerator, dcgan_encoder
 from .parts import as_precise
 
@@ -97,11 +97,6 @@ def gaussian_log_likelihood(x: Tensor, mean: Tensor, log_s: Tensor) -> Tensor:
     check_tensor("log_s", log_s, ())
     squares = ((wide(x) - wide(mean)) * (-log_s).exp()).square()
     return -(0.5 * squares + log_s + 0.5 * log(2 * pi)).flatten(1).sum(1)
-
-
-def check_rng(rng: object) -> None:
-    """TypeError unless it is a random generator, or None for torch's own."""
-    check_kind("rng", rng, (torch.Generator, type(None)), "a torch.Generator or None")
 
 
 def wide(x: Tensor) -> Tensor:

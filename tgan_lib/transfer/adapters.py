@@ -65,7 +65,10 @@ def low_rank(
     """
     check_kind("gan", gan, GAN, "a GAN")
     rank, seed = whole_number("rank", rank), seed_number(seed)
-    generator, discriminator = true_or_false("generator", generator), true_or_false("discriminator", discriminator)
+    generator, discriminator = (
+        true_or_false("generator", generator),
+        true_or_false("discriminator", discriminator),
+    )
     networks = [gan.generator] * generator + [gan.discriminator] * discriminator
     if not networks:
         raise ValueError(

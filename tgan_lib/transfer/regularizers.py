@@ -220,7 +220,9 @@ class CrossDomainCorrespondence(Term):
         check_kind("source", source, GAN, "a GAN")
         self.weight = real_number("CrossDomainCorrespondence's weight", weight, 0)
         self.anchors = whole_number("anchors", anchors, 3)  # among two each has only one other
-        if taps is not None and (isinstance(taps, str) or not all(isinstance(name, str) for name in taps)):
+        if taps is not None and (
+            not isinstance(taps, (list, tuple)) or not all(isinstance(name, str) for name in taps)
+        ):
             raise ValueError(f"taps is {shown(taps)}; a list of layers' names, as ['net.3'], is right")
         self.source = copy.deepcopy(source.ema).requires_grad_(False).eval()
         self.named = None if taps is None else list(taps)
