@@ -150,7 +150,7 @@ def hints(value: Any, good: Any) -> list[str]:
     if not value_is_true(value):
         found += ["empty", "no ", "0", "needs", "[]"]
     if isinstance(value, int):
-        found += [f"{float(value)}", f"{float(value):g}"]
+        found += [f"{float(value)}", f"{float(value):g}", str(value - 1)]  # of 1 class: labels 0 to 0
     return [hint for hint in found if hint] + ["give"] * (value is None)
 
 

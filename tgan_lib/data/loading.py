@@ -122,8 +122,8 @@ def _load_named(
     if smoke and root is None:
         print(f"This is a smoke run: drawn {known.drawn[0]} stand in for {known.title}.")
         return _stand_in(key, wanted)
-    own = root if root is not None and str(root) else os.environ.get("TGAN_DATA")
-    folder = home_path(own) if own else _cache()
+    own = (os.environ.get("TGAN_DATA") or None) if root is None else root
+    folder = _cache() if own is None else home_path(own)
     names, source = list(known.files[wanted.split]), f"the files of {known.title}"
     missing = [folder / name for name in names if not lies_in(folder, name)]
     copy, copy_source = known.copies.get(wanted.split, ("", ""))

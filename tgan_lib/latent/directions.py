@@ -64,6 +64,7 @@ def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     it is `lerp`.
     """
     same_shape(a, b)
+    b = b.to(a.dtype)
     lengths = a.norm() * b.norm()
     angle = torch.arccos(torch.clamp(a @ b / lengths, -1, 1))
     if lengths < 1e-12 or torch.sin(angle) < 1e-4:

@@ -57,7 +57,7 @@ def squared_distances(points: Tensor, others: Tensor) -> Iterator[Tensor]:
     check_tensor("points", points, ("n", "d"))
     check_tensor("others", others, ("m", points.shape[1]))
     for part in points.split(CHUNK):
-        yield torch.cdist(part, others).square()
+        yield torch.cdist(part, others.to(part.dtype)).square()
 
 
 def prdc(real: Tensor, fake: Tensor, k: int = 5) -> PRDC:
