@@ -207,7 +207,7 @@ def test_a_resumed_run_refuses_another_source(digits: Images, tmp_path: Path) ->
     options: dict[str, Any] = {"batch_size": 8, "progress": False, "run_dir": tmp_path}
     train(small("mlp"), digits, steps=1, terms=[CrossDomainCorrespondence(small("mlp"))], **options)
     for other in (CrossDomainCorrespondence(small("mlp", seed=4)), L2SP(small("mlp"), 1.0)):
-        with pytest.raises(CheckpointError, match=r"with terms\[0\]\.(source|name)="):
+        with pytest.raises(CheckpointError, match=r"with terms\[0\]"):
             train(small("mlp"), digits, steps=2, terms=[other], **options)
 
 
