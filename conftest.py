@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from functools import cache
@@ -22,12 +23,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 @cache
 def rank(path: Path) -> tuple[int, float]:
-    """A file's place in a run: browsers, then notebooks by the seconds of their last smoke run, then all others."""
+    """A file's place in a run: browsers, then notebooks by the seconds of their stored smoke run, then all others."""
     if path.parent.name == "browser":
         return 0, 0.0
     if path.suffix == ".ipynb":
         record = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("tgan", {})
-        return 1, -record.get("smoke_seconds", 0.0)
+        return 1, -record.get("smoke_seconds", math.inf)
     return 2, 0.0
 
 
