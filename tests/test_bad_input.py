@@ -17,7 +17,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from public_calls import CALLS
+from public_calls import CALLS as OWN
+from public_modules import MODULE_CALLS
 from torch import Tensor
 
 import tgan_lib
@@ -36,6 +37,7 @@ from tgan_lib.errors import shown
 LIBRARY = Path(tgan_lib.__file__).parent
 ALLOWED = (ValueError, TypeError, FileNotFoundError, FloatingPointError, RuntimeError, MemoryError)
 MOST_CHARACTERS = 300
+CALLS = OWN | MODULE_CALLS
 
 
 class Anything:
@@ -197,9 +199,13 @@ def complaint(call: str, argument: str, make: Callable[[Any], Any]) -> str:
     return ""
 
 
+def replaced_by(make: Callable[[], Any]) -> Callable[[Any], Any]:
+    return lambda _: make()
+
+
 def values(good: Any) -> dict[str, Callable[[Any], Any]]:
     """What may stand in place of a good value."""
-    found: dict[str, Callable[[Any], Any]] = {name: lambda _, make=make: make() for name, make in BAD.items()}
+    found = {name: replaced_by(make) for name, make in BAD.items()}
     return found | SPOILED if isinstance(good, Tensor) and good.ndim else found
 
 
@@ -217,7 +223,8 @@ ANY = st.one_of(
 @pytest.fixture(autouse=True, scope="module")
 def elsewhere() -> Iterator[None]:
     """Names that are taken for paths write here."""
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder, chdir(folder):
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.chdir(folder)
         patch.setenv("TGAN_BUDGET", "smoke")
         patch.setenv("MPLBACKEND", "Agg")
         yield
@@ -261,5 +268,6 @@ if __name__ == "__main__":
     os.environ["MPLBACKEND"] = "Agg"
     os.environ["TGAN_BUDGET"] = "smoke"
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
         every(*sys.argv[1:])
