@@ -178,7 +178,7 @@ def make(quick: bool = False) -> Study:
             ),
             Part("starts", {}, starts),
         ],
-        smallest={"way": ("fine_tune", "low_rank"), "own": (None, *OWN["low_rank"][1])} if quick else None,
+        smallest={"way": ("fine_tune", "low_rank"), "rate": (3.0,), "own": (None, *OWN["low_rank"][1])} if quick else None,
     )
     return study
 
