@@ -60,4 +60,13 @@ RIGHT: dict[str, dict[str, str]] = {
         "return torch.corrcoef(torch.stack([ranks(x), ranks(y)]))[0, 1] -> as a float": "a float will do",
         "x and y exchanged": "the correlation of y and x is the same",
     },
+    "frozen_features": {
+        "then network.requires_grad_()": "the features are made: awake again is as it was",
+        "then images.requires_grad_()": "the images want gradients already",
+        "then network.train(not network.training)": "the features are made: train mode again is as it was",
+    },
+    "flattery": {
+        "return math.log(lead_by_own / lead_by_other) -> as a float": "it is a float",
+        "b_by_own and a_by_other exchanged": "the product of both stands on top",
+    },
 }

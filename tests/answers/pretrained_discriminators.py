@@ -47,36 +47,6 @@ def features_one_by_one(network, images):
     return images
 
 
-def features_no_grad(network, images):
-    with torch.no_grad():
-        return network.eval()(images)
-
-
-def features_open_too_late(network, images):
-    return features_no_grad(network, images).requires_grad_()
-
-
-def features_of_detached(network, images):
-    return network.eval()(images.detach())
-
-
-def features_awake(network, images):
-    return network.eval()(images)
-
-
-def features_as_they_come(network, images):
-    return network(images)
-
-
-def features_in_train_mode(network, images):
-    return network.requires_grad_(False)(images)
-
-
-def features_after_a_pass(network, images):
-    network.requires_grad_(False)(images)
-    return network.eval()(images)
-
-
 def features_joined(network, images):
     return features_reference(network, images).mean(0)
 
@@ -88,6 +58,12 @@ def features_scaled(network, images):
 def features_with_twice_the_gradient(network, images):
     found = features_reference(network, images)
     return found + (found - found.detach())
+
+
+def features_of_a_moved_network(network, images):
+    features = features_reference(network, images)
+    network[1].weight.data.mul_(0.9)
+    return features
 
 
 # --- multi_scale_logit ---
@@ -114,12 +90,8 @@ def logit_by_einsum(maps, heads):
     return torch.stack(rows, dim=1).mean(dim=1)
 
 
-def joined(maps, heads):
-    return torch.cat([head(m).flatten(1) for m, head in zip(maps, heads, strict=True)], 1)
-
-
-def of_each(maps, heads, reduce):
-    return torch.stack([reduce(head(m).flatten(1)) for m, head in zip(maps, heads, strict=True)])
+def of_each(maps, heads):
+    return torch.stack([head(m).mean((1, 2, 3)) for m, head in zip(maps, heads, strict=True)])
 
 
 # --- equal_cost_steps ---
@@ -180,66 +152,26 @@ RIGHT: dict[str, list[Answer]] = {
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
     "frozen_features": [
-        (features_no_grad, "the way back is cut"),
-        (features_open_too_late, "it ends in them"),
-        (features_of_detached, "the wrong way round"),
-        (features_awake, "requires_grad_(False)"),
-        (features_as_they_come, "nothing is frozen yet"),
-        (features_in_train_mode, "Call eval() too"),
-        (features_after_a_pass, "before the first pass"),
         (features_joined, "shape (3,)"),
-        (features_scaled, "pass them on as they come"),
-        (features_with_twice_the_gradient, "not the network's own"),
-        (lambda network, images: [features_reference(network, images)], "returns list"),
+        (features_scaled, "a feature is"),
+        (features_with_twice_the_gradient, "a gradient of the images is"),
+        (features_of_a_moved_network, "a weight or statistic of the network is"),
+        (lambda network, images: [features_reference(network, images)], "features are a tensor"),
     ],
     "multi_scale_logit": [
-        (lambda m, h: joined(m, h).mean(1), "the most votes"),
-        (lambda m, h: len(h) * logit_reference(m, h), "the heads are summed"),
-        (lambda m, h: joined(m, h).sum(1), "positions and heads are summed"),
-        (lambda m, h: of_each(m, h, lambda x: x.sum(1)).mean(0), "positions are summed"),
-        (lambda m, h: of_each(m, h, lambda x: x.amax(1)).mean(0), "one odd patch"),
-        (lambda m, h: of_each(m, h, lambda x: x.mean(1)).mean(1), "shape (3,); one for each image"),
-        (lambda m, h: of_each(m, h, lambda x: x.mean(1)).amax(0), "the largest vote"),
-        (lambda m, h: of_each(m, h, lambda x: x.mean(1)).amin(0), "the smallest vote"),
-        (lambda m, h: h[-1](m[-1]).mean((1, 2, 3)), "only the last head"),
-        (lambda m, h: h[0](m[0]).mean((1, 2, 3)), "only the first head"),
-        (lambda m, h: logit_reference(m, h).sigmoid(), "a sigmoid has been applied"),
-        (lambda m, h: of_each(m, h, lambda x: x.sigmoid().mean(1)).mean(0), "probabilities were averaged"),
-        (lambda m, h: logit_reference(m, h).mean(), "for the whole batch"),
+        (lambda m, h: of_each(m, h).mean(1), "shape (3,); the logit is of shape (4,): one for each image"),
         (lambda m, h: logit_reference(m, h)[:, None], "shape (4, 1)"),
-        (lambda m, h: list(of_each(m, h, lambda x: x.mean(1))), "returns 3 things"),
+        (lambda m, h: list(of_each(m, h)), "shape (3, 4)"),
         (lambda m, h: logit_reference(m, h).detach(), "no gradient reaches the maps"),
         (lambda m, h: -logit_reference(m, h), "it should be"),
     ],
     "equal_cost_steps": [
-        (lambda s, t, k: int(s / statistics.median(t) * k), "the first round is counted too"),
-        (lambda s, t, k: int(s / statistics.mean(t[1:]) * k), "that is the mean: one round"),
-        (lambda s, t, k: int(s / statistics.mean(t) * k), "the mean of all rounds"),
-        (lambda s, t, k: int(s / min(t[1:]) * k), "the quickest round"),
-        (lambda s, t, k: int(s / torch.tensor(t[1:]).median().item() * k), "as torch.median does"),
-        (lambda s, t, k: int(s / statistics.median(t[1:])) * k, "whole rounds were counted"),
-        (lambda s, t, k: int(s / statistics.median(t[1:])), "a round has several steps"),
-        (lambda s, t, k: int(s / (statistics.median(t[1:]) * k)), "here it was multiplied"),
-        (lambda s, t, k: s * statistics.median(t[1:]) / k, "seconds times cost"),
-        (lambda s, t, k: s / statistics.median(t[1:]) * k, "no part of a step"),
-        (lambda s, t, k: math.ceil(s / statistics.median(t[1:]) * k), "rounded up"),
         (lambda s, t, k: float(steps_reference(s, t, k)), "is a float"),
-        (lambda s, t, k: 1000, "steps fit"),
+        (lambda s, t, k: 1000, "738 steps fit"),
         (lambda s, t, k: str(steps_reference(s, t, k)), "one number is wanted"),
     ],
     "flattery": [
-        (lambda aa, ba, ab, bb: (ba - aa) - (bb - ab), "compare ratios"),
-        (lambda aa, ba, ab, bb: ba / aa - bb / ab, "the two leads were subtracted"),
-        (lambda aa, ba, ab, bb: (ba / aa) / (bb / ab) - 1, "the ratio less 1"),
-        (lambda aa, ba, ab, bb: (ba / aa) / (bb / ab), "take its logarithm"),
-        (lambda *d: -flattery_reference(*d), "the sign is turned"),
-        (lambda *d: flattery_reference(*d) / math.log(2), "base 2"),
-        (lambda *d: flattery_reference(*d) / math.log(10), "base 10"),
-        (lambda aa, ba, ab, bb: math.log(ba / aa), "a may simply be better"),
-        (lambda aa, ba, ab, bb: math.log(bb / ab), "through the other network alone"),
-        (lambda aa, ba, ab, bb: math.log(ab / aa), "within each network first"),
-        (lambda aa, ba, ab, bb: math.log(ba / aa) + math.log(bb / ab), "who is better"),
-        (lambda aa, ba, ab, bb: abs(flattery_reference(aa, ba, ab, bb)), "it should be"),
-        (lambda aa, ba, ab, bb: math.log(ab - bb), "it fails for the distances"),
+        (lambda *d: 2 * flattery_reference(*d), "it should be 1.0986"),
+        (lambda aa, ba, ab, bb: math.log(ab - bb), "it fails for some distances"),
     ],
-}  # fmt: skip
+}

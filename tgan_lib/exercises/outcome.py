@@ -63,7 +63,7 @@ class Reading:
             if isinstance(value, (list, tuple)) and any(isinstance(one, Tensor) for one in value):
                 value = torch.stack([torch.as_tensor(one) for one in value])
             tensor = torch.as_tensor(value)
-            if tensor.is_complex() or tensor.is_meta:
+            if tensor.is_complex() or tensor.is_meta or tensor.is_sparse:
                 raise TypeError
             tensor = tensor.double()
         except Exception:  # an object of the reader's own may raise anything
