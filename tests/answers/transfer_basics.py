@@ -39,16 +39,6 @@ def groups_as_an_optimiser(parts, rate, factor):
     return torch.optim.SGD(groups_from_the_head(parts, rate, factor), lr=rate, momentum=0.9)
 
 
-def grouped(rate_of):
-    """An answer whose part i of n, from the pixels, has the rate rate_of(i, n, rate, factor)."""
-
-    def discriminative_groups(parts, rate, factor):
-        n = len(parts)
-        return [{"params": part.parameters(), "lr": rate_of(i, n, rate, factor)} for i, part in enumerate(parts)]
-
-    return discriminative_groups
-
-
 def groups_weights_only(parts, rate, factor):
     groups = groups_from_the_head(parts, rate, factor)
     return [{"params": group["params"][:1], "lr": group["lr"]} for group in groups]
@@ -106,25 +96,6 @@ def head_by_zero_start(net, start, alpha, beta):
     return total
 
 
-def headed(of_shared, of_new, statistic=lambda x: x.square().sum()):
-    """An answer that adds of_shared(alpha, beta, ...) and of_new's share of each parameter."""
-
-    def l2sp_with_head(net, start, alpha, beta):
-        total = torch.zeros(())
-        for name, w in net.named_parameters():
-            if name in start:
-                total = total + of_shared(alpha, beta) * statistic(w - start[name])
-            else:
-                total = total + of_new(alpha, beta) * statistic(w)
-        return total
-
-    return l2sp_with_head
-
-
-def head_towards_zero(net, start, alpha, beta):
-    return head_reference(net, {name: torch.zeros_like(w) for name, w in start.items()}, alpha, beta)
-
-
 def head_by_state_dict(net, start, alpha, beta):
     total = 0
     for name, w in net.state_dict().items():
@@ -133,37 +104,6 @@ def head_by_state_dict(net, start, alpha, beta):
         elif "running" not in name and "num" not in name:
             total = total + alpha / 2 * (w - start[name]).square().sum()
     return total
-
-
-def head_with_statistics(net, start, alpha, beta):
-    total = head_reference(net, start, alpha, beta)
-    for name, b in net.named_buffers():
-        total = total + alpha / 2 * (b - start[name]).float().square().sum()
-    return total
-
-
-def head_half_detached(net, start, alpha, beta):
-    total = 0
-    for name, w in net.named_parameters():
-        if name in start:
-            total = total + alpha / 2 * (w.detach() - start[name]).square().sum()
-        else:
-            total = total + beta / 2 * w.square().sum()
-    return total
-
-
-def head_not_squared(net, start, alpha, beta):
-    named = dict(net.named_parameters())
-    shared = torch.cat([(named[n] - start[n]).flatten() for n in named if n in start])
-    new = torch.cat([w.flatten() for n, w in named.items() if n not in start])
-    return alpha / 2 * shared.norm() + beta / 2 * new.norm()
-
-
-def head_means(net, start, alpha, beta):
-    named = dict(net.named_parameters())
-    shared = torch.cat([(named[n] - start[n]).flatten() for n in named if n in start])
-    new = torch.cat([w.flatten() for n, w in named.items() if n not in start])
-    return alpha / 2 * shared.square().mean() + beta / 2 * new.square().mean()
 
 
 @torch.no_grad()
@@ -199,11 +139,6 @@ def input_as_norm(images, mean, std):
     return nn.functional.batch_norm((images + 1) / 2, mean, std**2, eps=0.0)
 
 
-def turned(of):
-    """An answer that computes of(images, mean, std), both as (3, 1, 1)."""
-    return lambda images, mean, std: of(images, mean[:, None, None], std[:, None, None])
-
-
 def input_in_place(images, mean, std):
     return images.add_(1).div_(2).sub_(mean[:, None, None]).div_(std[:, None, None])
 
@@ -218,19 +153,11 @@ RIGHT: dict[str, list[Answer]] = {
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
     "discriminative_groups": [
-        (grouped(lambda i, n, rate, factor: rate / factor**i), "order is turned"),
-        (grouped(lambda i, n, rate, factor: rate * factor ** (n - 1 - i)), "grow towards the pixels"),
-        (grouped(lambda i, n, rate, factor: rate * factor**i), "every part above more"),
-        (grouped(lambda i, n, rate, factor: rate / factor ** (n - i)), "once too often"),
-        (grouped(lambda i, n, rate, factor: rate), "`factor` is not used"),
-        (grouped(lambda i, n, rate, factor: rate if i == n - 1 else rate / factor), "below the head have one rate"),
-        (grouped(lambda i, n, rate, factor: rate / (n - i)), "1, 1/2, 1/3; each is"),
-        (grouped(lambda i, n, rate, factor: rate * (i + 1) / n), "do not subtract"),
-        (grouped(lambda i, n, rate, factor: rate / (factor * (n - 1 - i)) if i < n - 1 else rate), "of a step"),
-        (grouped(lambda i, n, rate, factor: rate / 2 ** (n - 1 - i)), "counted from the pixels, has rate"),
+        (lambda parts, rate, factor: groups_reference(parts, rate, 2), "counted from the pixels, has rate"),
         (groups_weights_only, "a bias, say"),
         (groups_without_the_pixels, "would not learn at all"),
         (groups_twice, "in two groups"),
+        (lambda parts, rate, factor: 2 * groups_reference(parts, rate, factor), "a group is empty"),
         (groups_of_modules, "part.parameters()"),
         (groups_named_rate, "has no 'lr'"),
         (lambda parts, rate, factor: [{"params": part, "lr": rate} for part in parts], "'params' is 'Linear'"),
@@ -240,39 +167,14 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda parts, rate, factor: {"lr": rate}, "a list of dictionaries"),
     ],
     "l2sp_with_head": [
-        (head_towards_zero, "which is L2"),
-        (headed(lambda a, b: a, lambda a, b: b), "halves are missing"),
-        (headed(lambda a, b: a / 2, lambda a, b: 0.0), "head is left out"),
-        (headed(lambda a, b: 0.0, lambda a, b: b / 2), "only the new weights"),
-        (headed(lambda a, b: a / 2, lambda a, b: a / 2), "held with `alpha`"),
-        (headed(lambda a, b: b / 2, lambda a, b: a / 2), "swapped"),
-        (headed(lambda a, b: a / 2, lambda a, b: b / 2, lambda x: x.abs().sum()), "absolute"),
-        (headed(lambda a, b: -a / 2, lambda a, b: -b / 2), "sign is turned"),
-        (headed(lambda a, b: a / 2, lambda a, b: b / 2, lambda x: x.square().mean()), "on a small network"),
-        (head_not_squared, "not squared"),
-        (head_means, "these are means"),
-        (head_with_statistics, "running statistics"),
+        (lambda *a: 3 * head_reference(*a), "on a small network"),
         (head_by_state_dict, "no gradient reaches"),
-        (head_half_detached, "the gradient at 'body.weight'"),
-        (head_writing, "changes the network"),
+        (head_writing, "`net` has changed"),
         (lambda *a: head_reference(*a).item(), "without .item()"),
     ],
     "imagenet_input": [
-        (lambda images, mean, std: ((images + 1) / 2 - mean) / std, "along the width"),
-        (turned(lambda x, m, s: (x - m) / s), "still in [-1, 1]"),
-        (turned(lambda x, m, s: (x + 1) / 2), "and that is all"),
-        (turned(lambda x, m, s: (x + 1) / 2 - m), "`std` is not used"),
-        (turned(lambda x, m, s: (x + 1) / 2 / s), "`mean` is not used"),
-        (turned(lambda x, m, s: (x + 1) / 2 / s - m), "order is turned"),
-        (turned(lambda x, m, s: ((x + 1) / 2 - m) * s), "multiplies by `std`"),
-        (turned(lambda x, m, s: ((x + 1) / 2 + m) / s), "is added"),
-        (turned(lambda x, m, s: (x + 1) / 2 * s + m), "the way back"),
-        (turned(lambda x, m, s: ((x + 1) / 2 - m) / s**2), "is squared"),
-        (turned(lambda x, m, s: ((x + 1) * 127.5 - m) / s), "0 to 255"),
-        (turned(lambda x, m, s: (x / 2 - m) / s), "[-0.5, 0.5]"),
-        (turned(lambda x, m, s: (x + 1 - m) / s), "[0, 2]"),
-        (turned(lambda x, m, s: ((x + 1) / 2 - m) / s + 1), "largest difference"),
-        (input_in_place, "changes the images"),
+        (lambda *a: input_reference(*a) + 1, "a pixel of"),
+        (input_in_place, "`images`, which was given, has been changed in place"),
         (lambda images, mean, std: images[0], "the shape should stay"),
     ],
 }  # fmt: skip

@@ -1,72 +1,51 @@
-"""Checks of chapter 08, the basics of transfer: a rate for each part, L2-SP with a new head, ImageNet's input.
-
-A mistake is recognised by computing what that mistake would give.
-"""
+"""Checks of chapter 08, the basics of transfer: a rate for each part, L2-SP with a new head, ImageNet's input."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .core import NOTHING, Check, Wrong, call, close, scalar, wrong_if
-
-Answer = Callable[..., Any]
+from .core import NOTHING, Check, Wrong, wrong_if
+from .value import Value, either, exercise
 
 # --- discriminative_groups ---
 
-RATE, FACTOR, COUNT = 0.3, 2.5, 4
-SAME, LINEAR = "every part has the same rate", "the rates fall by a constant amount or as 1, 1/2, 1/3"
 
-
-def rate_mistakes(rate: float, factor: float, n: int) -> list[tuple[list[float], str]]:
-    """What the known mistakes give the n parts, from the pixels to the head, and how to call them."""
+def rate_mistakes(parts: list[nn.Module], rate: float, factor: float) -> dict[str, list[dict[str, Any]]]:
+    """What the known mistakes give the parts, from the pixels to the head."""
+    n = len(parts)
     heights = list(range(n - 1, -1, -1))  # how many parts lie above
-    return [
-        (
-            [rate / factor**i for i in range(n)],
-            "the order is turned: the part at the pixels learns fastest. The head, last in `parts`, gets `rate`.",
-        ),
-        (
-            [rate * factor**i for i in heights],
-            "the rates grow towards the pixels: divide by `factor` for each part below the head.",
-        ),
-        (
-            [rate * factor**i for i in range(n)],
-            "the pixels get `rate` and every part above more: `rate` is the head's, the largest.",
-        ),
-        (
-            [rate / factor ** (i + 1) for i in heights],
-            "every rate is divided once too often: the head itself learns at `rate`.",
-        ),
-        ([rate] * n, f"{SAME}: `factor` is not used."),
-        ([rate / factor] * (n - 1) + [rate], "all parts below the head have one rate: divide again for each."),
-        ([rate / (factor * i) if i else rate for i in heights], f"{LINEAR} of a step; each is the one above / factor."),
-        ([rate / (i + 1) for i in heights], f"{LINEAR}; each is the one above divided by `factor`."),
-        ([rate * (1 - i / n) for i in heights], f"{LINEAR} steps: divide, and do not subtract."),
-    ]
+    fall = "the rates fall by a constant amount or as 1, 1/2, 1/3"
+    rates = {
+        "the order is turned: the part at the pixels learns fastest. The head, last in `parts`, gets `rate`.":
+        [rate / factor**i for i in range(n)],
+        "the rates grow towards the pixels: divide by `factor` for each part below the head.":
+        [rate * factor**i for i in heights],
+        "the pixels get `rate` and every part above more: `rate` is the head's, the largest.":
+        [rate * factor**i for i in range(n)],
+        "every rate is divided once too often: the head itself learns at `rate`.":
+        [rate / factor ** (i + 1) for i in heights],
+        "every part has the same rate: `factor` is not used.": [rate] * n,
+        "all parts below the head have one rate: divide again for each.": [rate / factor] * (n - 1) + [rate],
+        f"{fall} of a step; each is the one above / factor.": [rate / (factor * i) if i else rate for i in heights],
+        f"{fall}; each is the one above divided by `factor`.": [rate / (i + 1) for i in heights],
+        f"{fall} steps: divide, and do not subtract.": [rate * (1 - i / n) for i in heights],
+    }  # fmt: skip
+    return {message: grouped(parts, of_parts) for message, of_parts in rates.items()}
 
 
-def check_discriminative_groups(answer: Answer) -> str:
-    """`discriminative_groups(parts, rate, factor)`: one group a part, lr = rate / factor**(parts above it)."""
-    parts: list[nn.Module] = [nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Linear(2, 2, bias=False), nn.Linear(2, 4)]
-    groups = call(answer, parts=list(parts), rate=RATE, factor=FACTOR)
-    rates = _rates(groups, parts)
-    for wrong, message in rate_mistakes(RATE, FACTOR, COUNT):
-        wrong_if(close(torch.tensor(rates), torch.tensor(wrong)), message)
-    right = [RATE / FACTOR**i for i in range(COUNT - 1, -1, -1)]
-    for place, (seen, wanted) in enumerate(zip(rates, right, strict=True), 1):
-        wrong_if(
-            not close(seen, wanted),
-            f"part {place} of {COUNT}, counted from the pixels, has rate {seen:.4g}; with rate {RATE} and factor "
-            f"{FACTOR} it should be {wanted:.4g}.",
-        )
-    return f"Every parameter is in one group, and the rates fall from {RATE} to {right[0]:.3g}."
+def grouped(parts: list[nn.Module], rates: list[float]) -> list[dict[str, Any]]:
+    return [{"params": list(part.parameters()), "lr": rate} for part, rate in zip(parts, rates, strict=True)]
 
 
-def _rates(groups: Any, parts: list[nn.Module]) -> list[float]:
+def discriminative_groups(parts: list[nn.Module], rate: float, factor: float) -> list[dict[str, Any]]:
+    return grouped(parts, [rate / factor**i for i in range(len(parts) - 1, -1, -1)])
+
+
+def rates_seen(groups: Any, parts: list[nn.Module], *_: float) -> list[float]:
     """The rate that each part is given, or `Wrong` where a parameter is missing, doubled or split."""
     wrong_if(groups is None or groups is ..., NOTHING)
     if isinstance(groups, torch.optim.Optimizer):
@@ -91,7 +70,9 @@ def _rates(groups: Any, parts: list[nn.Module]) -> list[float]:
             not isinstance(rate, (int, float, Tensor)),
             f"'lr' is {type(rate).__name__!r}; it takes a number, the part's rate.",
         )
-        for p in [params] if isinstance(params, Tensor) else list(params):
+        listed = [params] if isinstance(params, Tensor) else list(params)
+        wrong_if(not listed, "a group is empty, or its generator was read by a group before it: one group a part.")
+        for p in listed:
             if isinstance(p, tuple) and len(p) == 2:  # a name and a parameter, which optimisers take too
                 p = p[1]
             wrong_if(
@@ -116,149 +97,130 @@ def _rates(groups: Any, parts: list[nn.Module]) -> list[float]:
     return rates
 
 
+GROUPS = Value(
+    right=discriminative_groups,
+    given=[([nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Linear(2, 2, bias=False), nn.Linear(2, 4)], 0.3, 2.5)],
+    seen=rates_seen,
+    mistakes=rate_mistakes,
+    wrong="parts[{place[0]}], counted from the pixels, has rate {got:.4g}; with rate {rate} and factor {factor} it "
+    "should be {right:.4g}.",
+    tolerance=(1e-4, 1e-6),
+)
+
 # --- l2sp_with_head ---
 
 
-class _Small(nn.Module):
-    """A body with a norm, so that there are buffers, and a head."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Linear(3, 4)
-        self.norm = nn.BatchNorm1d(4)
-        self.head = nn.Linear(4, 2)
+def small_transfer() -> list[tuple[nn.Module, dict[str, Tensor], float, float]]:
+    """A net of a body, a norm, so that there are buffers, a head that was taken over, and a part that is new."""
+    net = nn.ModuleDict({"body": nn.Linear(3, 4), "norm": nn.BatchNorm1d(4), "head": nn.Linear(4, 2)})
+    start = {k: v.clone() + (torch.rand(v.shape) if v.is_floating_point() else 3) for k, v in net.state_dict().items()}
+    net["extra"] = nn.Linear(2, 3)
+    return [(net, start, 0.7, 0.3)]
 
 
-def head_mistakes(
-    shared: list[Tensor], start: list[Tensor], new: list[Tensor], buffers: Tensor, alpha: float, beta: float
-) -> list[tuple[Tensor, str]]:
-    """What the known mistakes make of shared parameters, where they began, and new ones."""
-    change = torch.cat([(p - q).flatten() for p, q in zip(shared, start, strict=True)])
-    body, head = torch.cat([p.flatten() for p in shared]), torch.cat([p.flatten() for p in new])
-    a, b = change.square().sum(), head.square().sum()
-    z = body.square().sum()
-    return [
-        (
-            alpha / 2 * z + beta / 2 * b,
-            "the shared weights are pulled to 0, which is L2: subtract `start[name]` first.",
+def penalty_parts(net: nn.Module, start: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """(what was taken over less its start, what is new), each as one vector."""
+    named = dict(net.named_parameters())
+    change = torch.cat([(p - start[name]).flatten() for name, p in named.items() if name in start])
+    return change, torch.cat([p.flatten() for name, p in named.items() if name not in start])
+
+
+def l2sp_with_head(net: nn.Module, start: dict[str, Tensor], alpha: float, beta: float) -> Tensor:
+    change, new = penalty_parts(net, start)
+    return alpha / 2 * change.square().sum() + beta / 2 * new.square().sum()
+
+
+def head_mistakes(net: nn.Module, start: dict[str, Tensor], alpha: float, beta: float) -> dict[str, Any]:
+    change, new = penalty_parts(net, start)
+    a, b, named = change.square().sum(), new.square().sum(), dict(net.named_parameters())
+    called = {name: named.get(name, value) for name, value in start.items() if "head" in name}
+    of_head = [(named[k] - start[k]).square().sum() for k in called], [p.square().sum() for p in called.values()]
+    length = sum(named[name].square().sum() for name in named if name in start)
+    moved = sum((value - start[name]).float().square().sum() for name, value in net.named_buffers())
+    return {
+        "the shared weights are pulled to 0, which is L2: subtract `start[name]` first.":
+        alpha / 2 * length + beta / 2 * b,
+        "the halves are missing: each term is its strength / 2 times a squared length.": alpha * a + beta * b,
+        "the head is left out: the new weights are pulled to 0, with `beta`.": alpha / 2 * a,
+        "only the new weights are held: add alpha/2 |w - w0|^2 over those that have a start.": beta / 2 * b,
+        "the head is held with `alpha`: what is new has its own strength, `beta`.": alpha / 2 * (a + b),
+        "`alpha` and `beta` are swapped: `alpha` holds what was taken over.": beta / 2 * a + alpha / 2 * b,
+        "the lengths are not squared: the pull would not grow with the distance.":
+        alpha / 2 * change.norm() + beta / 2 * new.norm(),
+        "these are means: sum, or the pull on one weight depends on how many others there are.":
+        alpha / 2 * change.square().mean() + beta / 2 * new.square().mean(),
+        "these are absolute values, an L1 penalty: square them.":
+        alpha / 2 * change.abs().sum() + beta / 2 * new.abs().sum(),
+        "batch norm's running statistics are in the sum: they are buffers, no weights. Use named_parameters().":
+        alpha / 2 * (a + moved) + beta / 2 * b,
+        "the sign is turned: this rewards moving away.": -(alpha / 2 * a + beta / 2 * b),
+        "a layer is taken for new by its name: new is what has no entry in `start`.": either(
+            alpha / 2 * (a - sum(of_head[0])) + beta / 2 * (b + sum(of_head[1])),
+            alpha / 2 * (a - sum(of_head[0])) + beta / 2 * sum(of_head[1]),
         ),
-        (alpha * a + beta * b, "the halves are missing: each term is its strength / 2 times a squared length."),
-        (alpha / 2 * a, "the head is left out: the new weights are pulled to 0, with `beta`."),
-        (beta / 2 * b, "only the new weights are held: add alpha/2 |w - w0|^2 over those that have a start."),
-        (alpha / 2 * (a + b), "the head is held with `alpha`: what is new has its own strength, `beta`."),
-        (beta / 2 * a + alpha / 2 * b, "`alpha` and `beta` are swapped: `alpha` holds what was taken over."),
-        (
-            alpha / 2 * change.norm() + beta / 2 * head.norm(),
-            "the lengths are not squared: the pull would not grow with the distance.",
-        ),
-        (
-            alpha / 2 * change.square().mean() + beta / 2 * head.square().mean(),
-            "these are means: sum, or the pull on one weight depends on how many others there are.",
-        ),
-        (
-            alpha / 2 * change.abs().sum() + beta / 2 * head.abs().sum(),
-            "these are absolute values, an L1 penalty: square them.",
-        ),
-        (
-            alpha / 2 * (a + buffers.square().sum()) + beta / 2 * b,
-            "batch norm's running statistics are in the sum: they are buffers, no weights. Use named_parameters().",
-        ),
-        (-(alpha / 2 * a + beta / 2 * b), "the sign is turned: this rewards moving away."),
-    ]
+        "the value is right, but a part of it is detached, and its weights would not be held.":
+        either(alpha / 2 * a.detach() + beta / 2 * b, alpha / 2 * a + beta / 2 * b.detach()),
+    }  # fmt: skip
 
 
-def check_l2sp_with_head(answer: Answer) -> str:
-    """`l2sp_with_head(net, start, alpha, beta)`: alpha/2 |w - w0|^2 where there is a start, beta/2 |w|^2 elsewhere."""
-    net, alpha, beta = _Small(), 0.7, 0.3
-    start = {
-        name: tensor.detach().clone() + (torch.rand_like(tensor) if tensor.is_floating_point() else 3)
-        for name, tensor in net.state_dict().items()
-        if not name.startswith("head")
-    }
-    kept = {name: tensor.clone() for name, tensor in start.items()}
-    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    value = scalar(call(answer, net=net, start=start, alpha=alpha, beta=beta), "the penalty")
-    untouched = start.keys() == kept.keys() and all(torch.equal(start[name], kept[name]) for name in kept)
-    same = all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
-    wrong_if(not (untouched and same), "your function changes the network or `start`: compute the penalty only.")
-    parameters = dict(net.named_parameters())
-    shared = [p.detach() for name, p in parameters.items() if name in start]
-    begun = [start[name] for name in parameters if name in start]
-    new = [p.detach() for name, p in parameters.items() if name not in start]
-    buffers = torch.cat(
-        [b - start[n] for n, b in net.named_buffers() if b.is_floating_point()]
-        + [(b - start[n]).float()[None] for n, b in net.named_buffers() if not b.is_floating_point()]
-    )
-    for mistaken, message in head_mistakes(shared, begun, new, buffers, alpha, beta):
-        wrong_if(close(value.detach(), mistaken), message)
-    right = alpha / 2 * sum(float((p - q).square().sum()) for p, q in zip(shared, begun, strict=True))
-    right += beta / 2 * sum(float(p.square().sum()) for p in new)
-    wrong_if(
-        not close(value.detach(), right),
-        f"on a small network your penalty is {value.item():.4f}; it should be {right:.4f}.",
-    )
-    wrong_if(
-        not value.requires_grad,
-        "the value is right, but no gradient reaches the weights: state_dict() and detach() cut it. Use "
-        "named_parameters().",
-    )
-    slopes = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
-    for (name, p), slope in zip(parameters.items(), slopes, strict=True):
-        wanted = alpha * (p.detach() - start[name]) if name in start else beta * p.detach()
-        wrong_if(
-            slope is None or not close(slope, wanted),
-            f"the value is right, but the gradient at {name!r} is not: part of it is detached.",
-        )
-    return "Its value is right, and so is its gradient at the body, at the norm and at the head."
-
+L2SP = Value(
+    right=l2sp_with_head,
+    given=small_transfer,
+    mistakes=head_mistakes,
+    what="the penalty",
+    hint="take the sum over all weights",
+    wrong="on a small network your penalty is {got:.4f}; it should be {right:.4f}.",
+    learns=["net"],
+    cut="the value is right, but no gradient reaches the weights: state_dict() and detach() cut it. Use "
+    "named_parameters().",
+)
 
 # --- imagenet_input ---
 
 
-def check_imagenet_input(answer: Answer) -> str:
-    """`imagenet_input(images, mean, std)`: ((images + 1) / 2 - mean) / std, channel by channel."""
-    images = torch.rand(2, 3, 5, 3) * 2 - 1  # three pixels wide, so that a wrong axis goes through
-    mean, std = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.5])
-    kept = images.clone()
-    got = call(answer, images=images, mean=mean, std=std)
-    wrong_if(got is None or got is ..., NOTHING)
-    if not isinstance(got, Tensor):
-        raise Wrong(f"your function returns {type(got).__name__!r}; images are a tensor.")
-    wrong_if(not torch.equal(images, kept), "your function changes the images it was given; return new ones.")
-    wrong_if(
-        got.shape != images.shape,
-        f"images of shape {tuple(images.shape)} come out as {tuple(got.shape)}; the shape should stay.",
-    )
-    m, s, unit = mean[:, None, None], std[:, None, None], (images + 1) / 2
-    mistakes = [
-        (
-            (unit - mean) / std,
-            "`mean` and `std` are laid along the width: a tensor of 3 meets the last axis first. Give them the shape "
-            "(3, 1, 1).",
-        ),
-        ((images - m) / s, "the images are still in [-1, 1]: bring them to [0, 1] first, (images + 1) / 2."),
-        (unit, "the images are in [0, 1], and that is all: subtract `mean` and divide by `std`."),
-        (unit - m, "`std` is not used: divide by it."),
-        (unit / s, "`mean` is not used: subtract it before dividing."),
-        (unit / s - m, "the order is turned: subtract `mean` first, then divide by `std`."),
-        ((unit - m) * s, "this multiplies by `std`: divide by it, so that the result has a spread of about 1."),
-        ((unit + m) / s, "`mean` is added: subtract it."),
-        (unit * s + m, "this is the way back, from the network's input to an image."),
-        ((unit - m) / s.square(), "`std` is squared: it is a standard deviation, no variance."),
-        (((images + 1) * 127.5 - m) / s, "the images run from 0 to 255 here: `mean` and `std` are for [0, 1]."),
-        ((images / 2 - m) / s, "the range is [-0.5, 0.5] here: add 1 before halving."),
-        ((images + 1 - m) / s, "the range is [0, 2] here: halve it after adding 1."),
-    ]
-    for wrong, message in mistakes:
-        wrong_if(close(got, wrong), message)
-    right = (unit - m) / s
-    worst = (got - right).abs().max().item()
-    wrong_if(not close(got, right), f"the largest difference to ((x + 1) / 2 - mean) / std is {worst:.3g}.")
-    return "Every channel is brought to [0, 1], shifted by its mean and divided by its standard deviation."
+def imagenet_input(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    return ((images + 1) / 2 - mean[:, None, None]) / std[:, None, None]
 
+
+def input_mistakes(images: Tensor, mean: Tensor, std: Tensor) -> dict[str, Any]:
+    m, s, unit, right = mean[:, None, None], std[:, None, None], (images + 1) / 2, imagenet_input(images, mean, std)
+    return {
+        "`mean` and `std` are laid along the width: a tensor of 3 meets the last axis first. Give them the shape "
+        "(3, 1, 1).": (unit - mean) / std,
+        "the images are still in [-1, 1]: bring them to [0, 1] first, (images + 1) / 2.": (images - m) / s,
+        "the images are in [0, 1], and that is all: subtract `mean` and divide by `std`.": unit,
+        "`std` is not used: divide by it.": unit - m,
+        "`mean` is not used: subtract it before dividing.": unit / s,
+        "the order is turned: subtract `mean` first, then divide by `std`.": unit / s - m,
+        "this multiplies by `std`: divide by it, so that the result has a spread of about 1.": (unit - m) * s,
+        "`mean` is added: subtract it.": (unit + m) / s,
+        "this is the way back, from the network's input to an image.": unit * s + m,
+        "`std` is squared: it is a standard deviation, no variance.": (unit - m) / s.square(),
+        "the images run from 0 to 255 here: `mean` and `std` are for [0, 1].": ((images + 1) * 127.5 - m) / s,
+        "the range is [-0.5, 0.5] here: add 1 before halving.": (images / 2 - m) / s,
+        "the range is [0, 2] here: halve it after adding 1.": (images + 1 - m) / s,
+        "the result is held within bounds, or its sign is lost: it goes below 0 and above 1.":
+        either(right.clamp(-1, 1), right.clamp(0, 1), right.relu(), right.abs()),
+    }  # fmt: skip
+
+
+INPUT = Value(
+    right=imagenet_input,
+    given=lambda: [  # three pixels wide, so that a wrong axis goes through
+        (torch.rand(2, 3, 5, 3) * 2 - 1, torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.5]))
+    ],
+    mistakes=input_mistakes,
+    what="the result",
+    hint="the shape should stay",
+    wrong="a pixel of {at:.3g} becomes {got:.4g}; ((x + 1) / 2 - mean) / std is {right:.4g}.",
+)
 
 CHECKS: dict[str, Check] = {
-    "discriminative_groups": check_discriminative_groups,
-    "l2sp_with_head": check_l2sp_with_head,
-    "imagenet_input": check_imagenet_input,
+    "discriminative_groups": exercise(GROUPS, passed="Every parameter is in one group, and the rates fall from 0.3."),
+    "l2sp_with_head": exercise(
+        L2SP, passed="Its value is right, and so is its gradient at the body, at the norm and at the head."
+    ),
+    "imagenet_input": exercise(
+        INPUT, passed="Every channel is brought to [0, 1], shifted by its mean and divided by its standard deviation."
+    ),
 }
