@@ -98,6 +98,11 @@ def first(generator: Callable[..., Iterator[Any]]) -> Callable[..., Any]:
     return lambda **given: next(generator(**given))
 
 
+def kept(path: Any, device: Any) -> t.GAN:
+    gan().save("kept")
+    return t.GAN.load(path, device)
+
+
 PICTURES = np.zeros((2, 3, 4, 5), np.uint8)
 CALLS: dict[str, Call] = {
     **{f"GAN.build {n}": (t.GAN.build, partial(options, n, device="cpu")) for n in networks.NETWORKS},
@@ -128,6 +133,8 @@ CALLS: dict[str, Call] = {
     ),
     "GAN.sample z": (lambda **k: gan().sample(**k), lambda: {"z": draw(3, 4)}),
     "GAN.latents": (lambda **k: gan().latents(**k), lambda: {"n": 2, "seed": 0}),
+    "GAN.save": (lambda **k: gan().save(**k), lambda: {"path": "saved", "half": False}),
+    "GAN.load": (kept, lambda: {"path": "kept", "device": "cpu"}),
     "GAN.to": (lambda **k: gan().to(**k), lambda: {"device": "cpu"}),
     "Images": (
         t.Images,
@@ -165,6 +172,7 @@ CALLS: dict[str, Call] = {
     "Distance()": (lambda **k: digits()(**k), lambda: {"gan": gan()}),
     "Distance.of_images": (method(digits, "of_images"), lambda: {"images": floats(12)}),
     "Distance.report": (method(digits, "report"), lambda: {"gan": gan(), "k": 2}),
+    "Distance.sampled": (method(digits, "sampled"), lambda: {"gan": gan()}),
     "Distance.classes": (method(digits, "classes"), lambda: {"gan": gan(), "n": 4}),
     "DiffAugment": (t.DiffAugment, lambda: {"policy": "color,cutout"}),
     "DiffAugment()": (
@@ -222,7 +230,10 @@ CALLS: dict[str, Call] = {
         },
     ),
     "grids": (t.grids, lambda: {"batches": [floats(), floats()], "columns": 2}),
-    "check": (t.check, lambda: {"exercise": "update_ema", "answer": lambda *a: None}),
+    "check": (
+        lambda **given: t.check(**given),
+        lambda: {"exercise": "update_ema", "answer": lambda *a: None},
+    ),
     "results": (t.results, lambda: {"name": "clinic"}),
     "glue": (t.glue, lambda: {"name": "x", "value": 0.5}),
     "budget": (t.budget, lambda: {"smoke": 1, "cpu": 2, "gpu": 3}),

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import torch
-from public_calls import Call, Kwargs, draw, first, floats, forward, gan, judged, logits, method, real, sets
+from public_calls import (
+    Call,
+    Kwargs,
+    digits,
+    draw,
+    first,
+    floats,
+    forward,
+    gan,
+    judged,
+    logits,
+    method,
+    real,
+    sets,
+)
 
 from tgan_lib import data, features, latent, losses, metrics, networks, penalties, plots, transfer
 
@@ -104,6 +118,10 @@ MODULE_CALLS: dict[str, Call] = {
         metrics.discriminator_overfitting,
         lambda: {"train_logits": draw(5), "validation_logits": draw(5), "fake_logits": draw(5)},
     ),
+    "metrics.same_features": (
+        lambda distance: metrics.same_features(distance),
+        lambda: {"distance": digits()},
+    ),
     "metrics.judge": (metrics.judge, lambda: {"gan": gan(), "images": real(), "batch_size": 4}),
     "transfer.start_from": (
         transfer.start_from,
@@ -143,6 +161,16 @@ MODULE_CALLS: dict[str, Call] = {
     "transfer.EWC": (
         transfer.EWC,
         lambda: {"gan": gan(), "weight": 1.0, "judge": None, "samples": 2, "labels": "model", "seed": 0},
+    ),
+    "transfer.fisher_diagonal": (
+        transfer.fisher_diagonal,
+        lambda: {
+            "logit": lambda parameters, x: (parameters["w"] * x).sum(),
+            "parameters": {"w": draw(3)},
+            "inputs": draw(4, 3),
+            "labels": "model",
+            "batch_size": 2,
+        },
     ),
     "transfer.CrossDomainCorrespondence": (
         transfer.CrossDomainCorrespondence,
@@ -212,6 +240,18 @@ MODULE_CALLS: dict[str, Call] = {
         lambda: {"grids": {"a": floats(), "b": floats()}, "columns": 2, "across": 1},
     ),
     "plots.tile": (plots.tile, lambda: {"images": floats(), "columns": 2, "gap": 1}),
+    "plots.mean_range": (plots.mean_range, lambda: {"values": [1.0, 2.0], "form": ".1f", "unit": " %"}),
+    "plots.table": (
+        lambda **given: plots.table(**given)._repr_html_(),
+        lambda: {
+            "rows": {"a": {"x": [1.0, 2.0], "y": "w"}, "b": {"x": 3}},
+            "caption": "words",
+            "corner": "",
+            "form": ".1f",
+            "units": {"x": "%"},
+            "best": {"x": "least"},
+        },
+    ),
     "plots.to_array": (plots.to_array, lambda: {"images": floats()}),
     "plots.curves": (
         plots.curves,

@@ -7,8 +7,6 @@ in grey print. Series differ in colour *and* in line style.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -17,7 +15,10 @@ import torch
 from cycler import cycler
 from torch import Tensor
 
-from .errors import check_kind, real_number, shown, true_or_false, unknown_name, whole_number
+from .errors import check_kind, real_number, shown, true_or_false, whole_number
+from .tables import Table as Table  # part of this module's face
+from .tables import mean_range as mean_range
+from .tables import table as table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -179,127 +180,6 @@ def check_line(name: object, pair: Any) -> None:
             f"the series {shown(name)} has x of shape {x.shape} and values of shape {runs.shape}; (n,) and (seeds, n) "
             "are right"
         )
-
-
-def mean_range(values: Any, form: str = ",.1f", unit: str = "") -> str:
-    """The mean of some numbers, and the least and the most of them in brackets: "25.7 (25.4 to 26.0)".
-
-    values: a sequence, array or tensor, of any shape. form: as in an f-string (".0f", "+.2f"). unit: put after
-    the mean (" %"). ValueError if there are none.
-    """
-    numbers = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, np.float64)
-    if numbers.size == 0:
-        raise ValueError("there are no numbers here whose mean and range could be given")
-    return f"{numbers.mean():{form}}{unit} ({numbers.min():{form}} to {numbers.max():{form}})"
-
-
-@dataclass(frozen=True)
-class Table:
-    """What `table` makes: HTML where a notebook or a page shows it, text elsewhere; `cell` gives what stands where."""
-
-    caption: str
-    corner: str
-    columns: dict[str, str]  # name: its unit, or ""
-    rows: dict[str, dict[str, str]]
-    best: set[tuple[str, str]] = field(default_factory=set)  # (row, column)
-
-    def cell(self, row: str, column: str) -> str:
-        """The words in a cell, to glue. ValueError for an unknown row or column."""
-        if row not in self.rows:
-            raise unknown_name("row of this table", row, self.rows)
-        if column not in self.columns:
-            raise unknown_name("column of this table", column, self.columns)
-        return self.rows[row].get(column, "")
-
-    def _repr_html_(self) -> str:
-        """With header cells for row and column; too wide a table scrolls by itself, by keyboard too."""
-        head = "".join(
-            f'<th scope="col">{escape(name)}{f" ({escape(unit)})" if unit else ""}</th>'
-            for name, unit in self.columns.items()
-        )
-        body = "".join(
-            f'<tr><th scope="row">{escape(row)}</th>'
-            + "".join(f"<td>{escape(text)}</td>" for text in self._shown(row))
-            + "</tr>"
-            for row in self.rows
-        )
-        return (
-            f'<div role="region" aria-label="{escape(self.caption)}" tabindex="0" style="overflow-x: auto">'
-            f'<table class="results-table"><caption>{escape(self.caption)}{self._legend()}</caption>'
-            f'<thead><tr><th scope="col">{escape(self.corner)}</th>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div>"
-        )
-
-    def __repr__(self) -> str:
-        head = [self.corner, *(f"{name} ({unit})" if unit else name for name, unit in self.columns.items())]
-        lines = [head, *([row, *self._shown(row)] for row in self.rows)]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        shown = [
-            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
-            for line in lines
-        ]
-        return "\n".join([self.caption + self._legend(), *shown])
-
-    def _shown(self, row: str) -> list[str]:
-        """A row's cells; a star says what is best, since bold is neither read aloud nor seen in plain text."""
-        return [
-            self.rows[row].get(column, "") + (" *" if (row, column) in self.best else "")
-            for column in self.columns
-        ]
-
-    def _legend(self) -> str:
-        return " (*: best of its column)" if self.best else ""
-
-
-def table(
-    rows: Mapping[str, Mapping[str, Any]],
-    *,
-    caption: str,
-    corner: str = "",
-    form: str | Mapping[str, str] = ".2f",
-    units: Mapping[str, str] | None = None,
-    best: Mapping[str, str] | None = None,
-) -> Table:
-    """A table of results, rendered, whose cells can be glued: `glue("plain", found.cell("plain", "distance"))`.
-
-    rows: row header -> {column header: a word, a number, or several numbers, shown as `mean_range` does}; columns
-    stand in the order in which they first appear. corner: the header of the row headers. form: of numbers, one for
-    all or by column; whole numbers have none. units: by column. best: column -> "least" or "most", by the mean;
-    equals are all marked. ValueError for a column or word that does not exist.
-    """
-    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-    units, best = units or {}, best or {}
-    for column in [*units, *best, *(form if isinstance(form, Mapping) else ())]:
-        if column not in columns:
-            raise unknown_name("column of this table", column, columns)
-    for how in best.values():
-        if how not in ("least", "most"):
-            raise unknown_name("way to be best", how, ("least", "most"))
-    forms = {column: form if isinstance(form, str) else form.get(column, ".2f") for column in columns}
-    text = {
-        row: {column: _in_words(value, forms[column]) for column, value in cells.items()}
-        for row, cells in rows.items()
-    }
-    marked = set()
-    for column, how in best.items():
-        means = {
-            row: float(np.mean(np.asarray(cells[column], np.float64)))
-            for row, cells in rows.items()
-            if column in cells and not isinstance(cells[column], str)
-        }
-        if finite := [mean for mean in means.values() if np.isfinite(mean)]:
-            wanted = min(finite) if how == "least" else max(finite)
-            marked |= {(row, column) for row, mean in means.items() if mean == wanted}
-    return Table(caption, corner, {column: units.get(column, "") for column in columns}, text, marked)
-
-
-def _in_words(value: Any, form: str) -> str:
-    """A cell: words as they are, whole numbers with their thousands apart, other numbers by `form`."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (int, np.integer)):
-        return f"{value:,}"
-    return f"{value:{form}}" if np.ndim(value) == 0 else mean_range(value, form)
 
 
 def glue(name: str, value: Any) -> None:

@@ -56,6 +56,7 @@ def squared_distances(points: Tensor, others: Tensor) -> Iterator[Tensor]:
     """Squared distances of `points` (n, d) to all `others` (m, d), in parts of (at most CHUNK, m)."""
     check_tensor("points", points, ("n", "d"))
     check_tensor("others", others, ("m", points.shape[1]))
+    points = points.to(torch.promote_types(points.dtype, torch.float32))
     for part in points.split(CHUNK):
         yield torch.cdist(part, others.to(part.dtype)).square()
 

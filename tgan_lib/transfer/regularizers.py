@@ -183,6 +183,10 @@ def fisher_diagonal(
     check_tensor("inputs", inputs)
     if inputs.ndim < 1 or len(inputs) == 0:
         raise ValueError(f"inputs have shape {tuple(inputs.shape)}; (N, ...) with N of 1 or more is right")
+    if not parameters:
+        raise ValueError(f"parameters is {shown(parameters)}; one tensor or more is right")
+    for name, parameter in parameters.items():
+        check_tensor(f"the parameter {shown(name)}", parameter)
     batch_size = whole_number("batch_size", batch_size)
     wanted = {name: p.detach() for name, p in parameters.items()}
     slopes = vmap(grad_and_value(logit), in_dims=(None, 0))
@@ -192,7 +196,7 @@ def fisher_diagonal(
         p = logits.sigmoid()
         share = p * (1 - p) if labels == "model" else (1 - p).square()
         for name, gradient in gradients.items():
-            total[name] += torch.einsum("n,n...->...", share, gradient.square())
+            total[name] += torch.einsum("n,n...->...", share.to(gradient.dtype), gradient.square())
     return {name: t / len(inputs) for name, t in total.items()}
 
 
