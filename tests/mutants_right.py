@@ -3,6 +3,30 @@
 from __future__ import annotations
 
 RIGHT: dict[str, dict[str, str]] = {
+    "discriminative_groups": {
+        "for above, part in enumerate(reversed(parts)): -> over [::-1]": "the order of the groups is free",
+    },
+    "l2sp_with_head": {
+        "shared = new = 0 -> (* 0.99)": "0 stays 0",
+        "for name, w in net.named_parameters(): -> over [::-1]": "a sum has no order",
+        "shared = shared + (w - start[name]).square().sum() -> (.abs())": "it is never negative",
+        "shared = shared + (w - start[name]).square().sum() -> (.clamp(min=0))": "it is never negative",
+        "shared = shared + (w - start[name]).square().sum() -> (.flip(0))": "it is one number",
+        "new = new + w.square().sum() -> (.abs())": "it is never negative",
+        "new = new + w.square().sum() -> (.clamp(min=0))": "it is never negative",
+        "new = new + w.square().sum() -> (.flip(0))": "it is one number",
+        "return alpha / 2 * shared + beta / 2 * new -> (.abs())": "it is never negative",
+        "return alpha / 2 * shared + beta / 2 * new -> (.clamp(min=0))": "it is never negative",
+        "return alpha / 2 * shared + beta / 2 * new -> (.flip(0))": "it is one number",
+        "w - start[name] -> exchanged": "it is squared",
+    },
+    "imagenet_input": {
+        "unit = (images + 1) / 2 -> (.detach())": "no gradient is asked",
+        "unit = (images + 1) / 2 -> (.abs())": "it is never negative",
+        "unit = (images + 1) / 2 -> (.clamp(min=0))": "it is never negative",
+        "unit = (images + 1) / 2 -> (.clamp(0, 1))": "images in [-1, 1] lie in [0, 1] by then",
+        "return (unit - mean[:, None, None]) / std[:, None, None] -> (.detach())": "no gradient is asked",
+    },
     "copy_what_fits": {
         "for name, tensor in source.items(): -> over [::-1]": "a state dict is read by its names",
         "result[name] = tensor -> (.detach())": "no gradient is asked",

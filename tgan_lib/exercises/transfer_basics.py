@@ -115,6 +115,7 @@ def small_transfer() -> list[tuple[nn.Module, dict[str, Tensor], float, float]]:
     net = nn.ModuleDict({"body": nn.Linear(3, 4), "norm": nn.BatchNorm1d(4), "head": nn.Linear(4, 2)})
     start = {k: v.clone() + (torch.rand(v.shape) if v.is_floating_point() else 3) for k, v in net.state_dict().items()}
     net["extra"] = nn.Linear(2, 3)
+    net["norm"].get_parameter("bias").requires_grad_(False)  # frozen, and to stay so
     return [(net, start, 0.7, 0.3)]
 
 
