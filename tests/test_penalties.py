@@ -152,6 +152,7 @@ def test_both_routes_give_the_same_value_and_gradients(spectral: bool) -> None:
     equal(value_and_gradients(d, lambda d: r2(d, x, route="func")), plain)
 
 
+@pytest.mark.skipif(torch.__version__ < "2.5", reason="torch 2.4 does not compile functional_call")
 def test_the_func_route_compiles_as_one_graph_with_the_same_gradients() -> None:
     torch._dynamo.reset()
     d, x = small_net(), batch(4, dtype=torch.float32)

@@ -58,8 +58,7 @@ def r1(discriminator: nn.Module, real: Tensor, route: str = "autograd") -> Tenso
     copies = {name: buffer.clone() for name, buffer in discriminator.named_buffers()}
 
     def logit_sum(x: Tensor, buffers: dict[str, Tensor]) -> Tensor:
-        tensors = {**parameters, **buffers}  # with |, torch 2.4 does not compile it
-        logits: Tensor = functional_call(discriminator, tensors, (x,))
+        logits: Tensor = functional_call(discriminator, parameters | buffers, (x,))
         return logits.sum()
 
     with torch.autocast(images.device.type, enabled=False):
