@@ -132,7 +132,7 @@ def leak(gan: GAN, pair: Pair, augment: Augment, samples: int) -> float:
 
 
 def make(quick: bool = False) -> Study:
-    whole, every, samples, log_every = (5, 1, 100, 1) if quick else (STEPS, EVERY, SAMPLES, LOG_EVERY)
+    whole, every, samples, log_every = (5, 4, 100, 1) if quick else (STEPS, EVERY, SAMPLES, LOG_EVERY)
     # with 10 images overfitting comes sooner
     lengths = {"mirrored": whole * 4 // 5, 100: whole, 10: whole * 3 // 5}
     pair, mirrors = digits_to_letters(), digits_to_mirrored_digits()

@@ -58,6 +58,9 @@ OWN: dict[str, tuple[str, tuple[Any, ...]]] = {
 }
 
 
+SMALLEST = {"way": ("fine_tune", "low_rank"), "rate": (3.0,), "own": (None, *OWN["low_rank"][1])}
+
+
 def scaled(rate: float) -> dict[str, Any]:
     """TRAINED's learning rates times `rate`."""
     g, d = TRAINED["learning_rate"]
@@ -178,7 +181,7 @@ def make(quick: bool = False) -> Study:
             ),
             Part("starts", {}, starts),
         ],
-        smallest={"way": ("fine_tune", "low_rank"), "rate": (3.0,), "own": (None, *OWN["low_rank"][1])} if quick else None,
+        smallest=SMALLEST if quick else None,
     )
     return study
 

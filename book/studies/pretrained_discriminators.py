@@ -74,7 +74,7 @@ class Runs:
     def __init__(self, short: int, samples: int) -> None:
         """`short`: all budgets are divided by it."""
         self.short, self.samples = short, samples
-        self.digits = data.load("mnist", limit=limit(smoke=1500))
+        self.digits = data.load("mnist", limit=limit())
         self.real = data.load("mnist", split="test", limit=limit(REAL))
         self.letters, self.held_out_letters = data.split(data.load("omniglot", size=28, limit=limit()), 0.9)
         self.source = zoo.load("omniglot-dcgan", "cpu")
@@ -84,7 +84,7 @@ class Runs:
         return {
             "mnist-v1": load_features("mnist-v1", "cpu"),
             "letters": letter_net(self.letters, max(1, LETTER_STEPS // self.short)),
-            "untrained": untrained_net(self.digits.batch(range(512))),
+            "untrained": untrained_net(self.digits.batch(range(min(512, len(self.digits))))),
             "cifar10-v1": load_features("cifar10-v1", "cpu"),
             "glyphs-v1": load_features("glyphs-v1", "cpu"),
         }
@@ -190,7 +190,7 @@ class Runs:
             if source:
                 take_trunk(net, sequential_of(zoo.load(source, "cpu").discriminator))
             net[:-1].requires_grad_(not frozen)
-            images = few_shot(self.digits, per_class=n, seed=seed)
+            images = few_shot(self.digits, per_class=n if self.short == 1 else min(n, 20), seed=seed)
             labelled_training(
                 net, images, **(LABELLED | {"steps": max(1, LABELLED["steps"] // self.short)}), seed=seed
             )
