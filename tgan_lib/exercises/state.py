@@ -165,6 +165,8 @@ def difference(name: str, value: Any, before: State, *, may_mark: bool = False, 
         wants = now["wants"][key]
         if wanted and not wants:
             return f"after the call `{name}` no longer wants gradients, and its own step needs them."
+        if wants and not wanted and not may_mark and is_net:
+            return f"after the call `{name}` wants gradients where it was frozen: leave requires_grad as you found it."
         if wants and not wanted and not may_mark:
             return (
                 f"after the call `{name}` wants gradients, and did not before: mark a copy, as in "

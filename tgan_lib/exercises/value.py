@@ -183,10 +183,25 @@ class Value:
 
     def mistaken(self, right: list[Outcome]) -> Iterator[tuple[str, list[Outcome]]]:
         """Every mistake's outcomes; gradients are worked out where the values are right."""
-        for message, function in self.mistake_functions():
-            yield message, self.outcomes(function)
+        if not callable(self.mistakes) or self.changes:
+            for message, function in self.mistake_functions():
+                yield message, self.outcomes(function)
+            return
+        cases = self.cases()
+        tables = [self.mistakes(*case) for case in cases]
+        for message, first in tables[0].items():
+            for i in range(len(first) if isinstance(first, Either) else 1):
+                values = [
+                    self._seen(_one_of(table[message], i), case) for table, case in zip(tables, cases, strict=True)
+                ]
+                yield message, [self._outcome(value, value, case) for value, case in zip(values, cases, strict=True)]
 
     def _outcome(self, value: Any, like: Any, case: Arguments) -> Outcome:
+        several = isinstance(value, (tuple, list, dict))
+        wrong_if(
+            several and isinstance(like, Tensor) and bool(self.learns),
+            f"your function returns {shown(value)}; return {self.what} alone.",
+        )
         if self.learns and isinstance(like, Tensor) and not isinstance(value, Tensor):
             raise Wrong(
                 f"your function returns {shown(value)}, which no gradient can flow through; return the tensor itself, "
@@ -284,10 +299,13 @@ def exercise(*stretches: Callable[[Function], None], passed: str) -> Exercise:
     return Exercise(stretches, passed)
 
 
+def _one_of(value: Any, i: int) -> Any:
+    return value[i] if isinstance(value, Either) else value
+
+
 def _from_table(table: Callable[..., Mapping[str, Any]], message: str, i: int) -> Function:
     def mistake(*arguments: Any) -> Any:
-        value = table(*arguments)[message]
-        return value[i] if isinstance(value, Either) else value
+        return _one_of(table(*arguments)[message], i)
 
     return mistake
 
