@@ -31,35 +31,6 @@ def l2sp_mse(parameters, start, weight):
     return sum(weight / 2 * F.mse_loss(p, q, reduction="sum") for p, q in zip(parameters, start, strict=True))
 
 
-def l2sp_of(change):
-    """An answer: weight / 2 times the sum of change(parameter, start) over the tensors."""
-
-    def l2sp_penalty(parameters, start, weight):
-        return weight / 2 * sum(change(p, q) for p, q in zip(parameters, start, strict=True))
-
-    return l2sp_penalty
-
-
-def l2sp_whole_norm(parameters, start, weight):
-    return weight / 2 * torch.cat([(p - q).flatten() for p, q in zip(parameters, start, strict=True)]).norm()
-
-
-def l2sp_whole_mean(parameters, start, weight):
-    changes = [(p - q).flatten() for p, q in zip(parameters, start, strict=True)]
-    return weight / 2 * torch.cat(changes).square().mean()
-
-
-def l2sp_forgetful_loop(parameters, start, weight):
-    for p, q in zip(parameters, start, strict=True):
-        penalty = weight / 2 * (p - q).square().sum()
-    return penalty
-
-
-def l2sp_half_detached(parameters, start, weight):
-    first, *rest = parameters
-    return l2sp_reference([first.detach(), *rest], start, weight)
-
-
 @torch.no_grad()
 def l2sp_in_place(parameters, start, weight):
     return weight / 2 * sum(p.sub_(q).square().sum() for p, q in zip(parameters, start, strict=True))
@@ -97,15 +68,6 @@ def fisher_hessian(weights, x):
         return F.binary_cross_entropy_with_logits(x @ w, labels)
 
     return torch.autograd.functional.hessian(loss, weights).diagonal()
-
-
-def fisher_with(share, reduce=lambda t: t.mean(0)):
-    """An answer: reduce(share(p, x)), where p (N, 1) are the model's probabilities."""
-
-    def logistic_fisher(weights, x):
-        return reduce(share(torch.sigmoid(x @ weights)[:, None], x))
-
-    return logistic_fisher
 
 
 def fisher_drawn(weights, x):
@@ -155,11 +117,6 @@ def relations_mask_in_the_sum(h):
     return weights / weights.sum(1, keepdim=True)
 
 
-def relations_detached_lengths(h):
-    unit = h / h.detach().norm(dim=1, keepdim=True)
-    return off_diagonal(unit @ unit.T).softmax(1)
-
-
 def off_diagonal(m):
     n = len(m)
     return m[~torch.eye(n, dtype=torch.bool)].reshape(n, n - 1)
@@ -170,11 +127,6 @@ def cosines(h):
     return unit @ unit.T
 
 
-def by_columns(h):
-    unit = F.normalize(h, dim=0)
-    return off_diagonal(unit @ unit.T).softmax(1)
-
-
 # --- relation_divergence ---
 
 
@@ -182,118 +134,67 @@ def divergence_reference(source, target):
     return (source * (source.log() - target.log())).sum(1).mean()
 
 
-def divergence_torch(source, target):
-    return F.kl_div(target.log(), source, reduction="batchmean")
-
-
 def divergence_distributions(y_source, y_target):
     kind = torch.distributions.Categorical
     return torch.distributions.kl_divergence(kind(probs=y_source), kind(probs=y_target)).mean()
-
-
-def divergence_entropies(source, target):
-    return (torch.special.entr(source).neg() - torch.xlogy(source, target)).sum(-1).mean()
-
-
-def divergence_half_detached(source, target):
-    return divergence_reference(source, torch.cat([target[:2].detach(), target[2:]]))
 
 
 RIGHT: dict[str, list[Answer]] = {
     "l2sp_penalty": [l2sp_reference, l2sp_flat, l2sp_norms, l2sp_mse],
     "logistic_fisher": [fisher_reference, fisher_both_labels, fisher_autograd, fisher_hessian],
     "anchor_relations": [
-        relations_reference, relations_masked, relations_loop, relations_cycle, relations_mask_in_the_sum,
+        relations_reference,
+        relations_masked,
+        relations_loop,
+        relations_cycle,
+        relations_mask_in_the_sum,
     ],
     "relation_divergence": [
-        divergence_reference, divergence_torch, divergence_distributions, divergence_entropies,
+        divergence_reference,
+        lambda source, target: F.kl_div(target.log(), source, reduction="batchmean"),
+        divergence_distributions,
+        lambda source, target: (torch.special.entr(source).neg() - torch.xlogy(source, target)).sum(-1).mean(),
     ],
-}  # fmt: skip
+}
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
     "l2sp_penalty": [
-        (l2sp_of(lambda p, q: p.square().sum()), "pulls the weights to 0"),
-        (lambda *a: 2 * l2sp_reference(*a), "the half is missing"),
-        (l2sp_whole_norm, "the norm is not squared"),
-        (l2sp_of(lambda p, q: (p - q).norm()), "each tensor's norm"),
-        (lambda *a: 2 * l2sp_whole_norm(*a), "the weight times the norm"),
-        (l2sp_whole_mean, "the mean over all weights"),
-        (l2sp_of(F.mse_loss), "each tensor's mean"),
-        (lambda p, q, w: l2sp_of(F.mse_loss)(p, q, w) / len(p), "means of means"),
-        (lambda p, q, w: l2sp_reference(p, q, w) / len(p), "the tensors are averaged"),
-        (l2sp_of(lambda p, q: (p - q).sum() ** 2), "one up and one down cancel"),
-        (l2sp_of(lambda p, q: (p - q).abs().sum()), "an L1 penalty"),
-        (lambda p, q, w: l2sp_reference(p[:1], q[:1], w), "only the first tensor"),
-        (l2sp_forgetful_loop, "only the last tensor"),
-        (lambda p, q, w: l2sp_reference(p, q, 1.0), "`weight` is not used"),
-        (lambda *a: -l2sp_reference(*a), "moving away"),
-        (l2sp_of(lambda p, q: (p.detach() - q).square().sum()), "no gradient reaches the parameters"),
-        (l2sp_half_detached, "part of the parameters is detached"),
-        (l2sp_in_place, "changes the tensors"),
+        (lambda p, q, w: l2sp_reference([t.detach() for t in p], q, w), "no gradient reaches all the parameters"),
+        (
+            lambda parameters, start, weight: l2sp_reference([(p + p.detach()) / 2 for p in parameters], start, weight),
+            "part of the parameters is detached",
+        ),
+        (l2sp_in_place, "has been changed in place"),
         (lambda *a: 3 * l2sp_reference(*a), "it should be"),
         (lambda *a: l2sp_reference(*a).item(), "without .item()"),
+        (lambda *a: (l2sp_reference(*a), 0), "return the penalty alone"),
     ],
     "logistic_fisher": [
-        (fisher_with(lambda p, x: (1 - p) ** 2 * x**2), "fixed at 1"),
-        (fisher_with(lambda p, x: p**2 * x**2), "fixed at 0"),
-        (fisher_with(lambda p, x: p * (1 - p) * x**2, lambda t: t.sum(0)), "the sum over the inputs"),
-        (fisher_with(lambda p, x: (1 - p) * x, lambda t: t.mean(0) ** 2), "averaged and then squared"),
-        (fisher_with(lambda p, x: x**2), "gradient of the logit"),
-        (fisher_with(lambda p, x: (p * (1 - p) * x) ** 2), "gradient of the probability"),
-        (fisher_with(lambda p, x: p * (1 - p) * x), "x is not squared"),
-        (fisher_with(lambda p, x: (p * (1 - p)).mean() * x**2), "taken apart"),
-        (fisher_with(lambda p, x: ((1 - p) ** 2 + p**2) * x**2), "both labels count alike"),
-        (fisher_with(lambda p, x: p * (1 - p) * x**2, lambda t: t.mean(0).sqrt()), "a square root too many"),
-        (fisher_with(lambda p, x: p * (1 - p) * x**2, lambda t: t.mean(1)), "one number for each input"),
-        (fisher_with(lambda p, x: p * (1 - p) * x**2, torch.mean), "one number: F has one for each weight"),
-        (fisher_with(lambda p, x: p * (1 - p) * x**2, lambda t: t), "one row for each input"),
-        (fisher_with(lambda p, x: (p * (1 - p) * x).T @ x / len(x), lambda t: t), "the whole matrix"),
-        (fisher_with(lambda p, x: -p * (1 - p) * x**2), "the sign is turned"),
+        (lambda w, x: (x @ w).sigmoid(), "one number for each input"),
+        (lambda w, x: fisher_reference(w, x).mean(), "one number: F has one for each weight"),
+        (lambda w, x: x**2, "one row for each input"),
         (fisher_drawn, "draws from torch's global"),
         (fisher_overflowing, "overflows"),
-        (fisher_with(lambda p, x: 5 * p * x**2), "it should be"),
-        (lambda weights, x: x[:, :2].mean(0), "shape (2,)"),
-        (lambda weights, x: 0.2, "is a tensor"),
+        (lambda w, x: 5 * fisher_reference(w, x), "it should be"),
+        (lambda w, x: fisher_reference(w, x).clamp(min=0.01), "where the logit is 300 it gives"),
+        (lambda w, x: x[:, :2].mean(0), "shape (2,)"),
     ],
     "anchor_relations": [
-        (lambda h: cosines(h).softmax(1), "compared with itself too"),
-        (lambda h: cosines(h).fill_diagonal_(0).softmax(1), "exp(0) is 1"),
-        (lambda h: off_diagonal(cosines(h).softmax(1)), "dropped after the softmax"),
-        (lambda h: off_diagonal(cosines(h)).softmax(0), "the wrong axis"),
-        (lambda h: off_diagonal(cosines(h)).flatten().softmax(0).reshape(4, 3), "over all pairs"),
-        (lambda h: off_diagonal(h @ h.T).softmax(1), "products, not cosines: a bright"),
-        (lambda h: (h @ h.T).softmax(1), "products, not cosines, and each"),
-        (by_columns, "taken over the batch"),
-        (lambda h: off_diagonal(torch.cdist(h, h)).softmax(1), "the farthest sample"),
-        (lambda h: off_diagonal(-torch.cdist(h, h)).softmax(1), "negative distances"),
-        (lambda h: off_diagonal(-cosines(h)).softmax(1), "the sample least alike"),
-        (lambda h: off_diagonal(cosines(h)).log_softmax(1), "these are logarithms"),
-        (lambda h: off_diagonal(cosines(h)), "these are the similarities"),
-        (lambda h: (lambda c: c / c.sum(1, keepdim=True))(off_diagonal(cosines(h))), "divided by their sum"),
         (lambda h: relations_reference(h.detach()), "no gradient"),
-        (relations_detached_lengths, "the lengths perhaps"),
+        (lambda h: relations_reference(torch.cat([h[:1].detach(), h[1:]])), "part of the way is detached"),
         (lambda h: relations_reference(h)[:, :2], "shape (4, 2)"),
+        (lambda h: [[0.5] * len(h)] * len(h), "the shares are a tensor"),
         (lambda h: off_diagonal(5 * cosines(h)).softmax(1), "not the softmax of the cosines"),
-        (lambda h: off_diagonal(cosines(h)).sigmoid(), "each should sum to 1"),
+        (lambda h: off_diagonal(cosines(h)).sigmoid(), "should sum to 1"),
+        (lambda h: (5 * cosines(h)).softmax(1), "none is among its own others"),
     ],
     "relation_divergence": [
-        (lambda s, t: divergence_reference(t, s), "the other way round, from"),
-        (lambda *a: -divergence_reference(*a), "the ratio in the logarithm"),
-        (lambda s, t: -divergence_reference(t, s), "the ratio is turned"),
-        (lambda *a: 4 * divergence_reference(*a), "the rows are summed"),
-        (lambda s, t: F.kl_div(t.log(), s, reduction="sum") / s.numel(), "the mean over all elements"),
-        (lambda s, t: F.kl_div(s.log(), t, reduction="sum"), "and summed over the rows"),
-        (lambda s, t: F.kl_div(s.log(), t, reduction="sum") / s.numel(), "and averaged over all elements"),
-        (lambda s, t: -(s * t.log()).sum(1).mean(), "cross entropy"),
-        (lambda s, t: (s - t).square().sum(1).mean(), "squared differences"),
-        (lambda s, t: F.kl_div(t, s, reduction="batchmean"), "you gave it the shares"),
-        (lambda s, t: F.kl_div(s, t, reduction="batchmean"), "wants them in reverse"),
-        (lambda s, t: (divergence_reference(s, t) + divergence_reference(t, s)) / 2, "symmetric mean"),
-        (lambda s, t: divergence_reference(s, t) + divergence_reference(t, s), "sum of both directions"),
-        (lambda s, t: (s / t).log().sum(1).mean(), "not weighted"),
-        (lambda s, t: divergence_reference(s, t.detach()), "no gradient reaches"),
-        (divergence_half_detached, "part of the target's shares"),
-        (lambda s, t: divergence_reference(s, t) * 3, "it should be"),
+        (
+            lambda source, target: divergence_reference(source, torch.cat([target[:2].detach(), target[2:]])),
+            "part of the target",
+        ),
+        (lambda s, t: divergence_reference(s, t) * 3, "your divergence is"),
         (lambda s, t: (s * (s / t).log()).sum(1), "shape (4,)"),
+        (lambda s, t: divergence_reference(s, t).item(), "without .item()"),
     ],
-}  # fmt: skip
+}

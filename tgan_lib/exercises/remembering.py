@@ -1,374 +1,297 @@
-"""Checks of chapter 14, remembering: L2-SP, the Fisher diagonal, relations between samples, and their divergence.
-
-A mistake is recognised by computing what that mistake would give.
-"""
+"""Checks of chapter 14, remembering: L2-SP, the Fisher diagonal, relations between samples, and their divergence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from .core import NOTHING, Check, Wrong, call, close, scalar, wrong_if
-
-Answer = Callable[..., Any]
-
-
-def _tensor(value: Any, what: str) -> Tensor:
-    """`value` as a tensor, or `Wrong`."""
-    wrong_if(value is None or value is ..., NOTHING)
-    if not isinstance(value, Tensor):
-        raise Wrong(f"your function returns {type(value).__name__!r} where {what} is a tensor.")
-    return value
-
+from .core import Check, close, scalar, shown, wrong_if
+from .value import Value, either, exercise
 
 # --- l2sp_penalty ---
 
 
-def l2sp_mistakes(now: list[Tensor], start: list[Tensor], weight: float) -> list[tuple[Tensor, str]]:
-    """What the known mistakes make of parameters, where they started and the weight, and how to call them."""
-    changes = [p - q for p, q in zip(now, start, strict=True)]
-    flat = torch.cat([c.flatten() for c in changes])
-    right = weight / 2 * flat.square().sum()
-    parts = torch.stack([c.square().mean() for c in changes])
-    return [
-        (
-            weight / 2 * sum((p.square().sum() for p in now), torch.zeros(())),
-            "this pulls the weights to 0: it is plain weight decay, and forgets the starting point. Subtract `start`.",
-        ),
-        (2 * right, "the half is missing: it is there so that the gradient is weight times the change."),
-        (
-            weight / 2 * flat.norm(),
-            "the norm is not squared: its pull would be as strong for a small change as for a large one.",
-        ),
-        (
-            weight / 2 * sum((c.norm() for c in changes), torch.zeros(())),
-            "each tensor's norm is taken and not squared.",
-        ),
-        (weight * flat.norm(), "this is the weight times the norm: square the norm, and halve it."),
-        (
-            weight / 2 * flat.square().mean(),
-            "this is the mean over all weights: sum, or the pull on one weight depends on how many others there are.",
-        ),
-        (
-            weight / 2 * parts.sum(),
-            "each tensor's mean is taken, so that a weight in a large tensor is held less than one in a small: sum.",
-        ),
-        (weight / 2 * parts.mean(), "means of means: every weight counts the same, so sum over all of them."),
-        (
-            weight / 2 * torch.stack([c.square().sum() for c in changes]).mean(),
-            "the tensors are averaged: add them, each weight counts once.",
-        ),
-        (
-            weight / 2 * sum((c.sum().square() for c in changes), torch.zeros(())),
-            "the changes are summed before they are squared, so that one up and one down cancel. Square first.",
-        ),
-        (weight / 2 * flat.abs().sum(), "these are absolute values, an L1 penalty: square the changes."),
-        (weight / 2 * changes[0].square().sum(), "only the first tensor counts: go through all of them."),
-        (
-            weight / 2 * changes[-1].square().sum(),
-            "only the last tensor counts: each turn of your loop forgets the one before. Add them up.",
-        ),
-        (flat.square().sum() / 2, "`weight` is not used."),
-        (-right, "the sign is turned: this rewards moving away from the start."),
-    ]
+def l2sp(parameters: Sequence[Tensor], start: Sequence[Tensor], weight: float) -> Tensor:
+    return weight / 2 * torch.cat([(p - q).flatten() for p, q in zip(parameters, start, strict=True)]).square().sum()
 
 
-def check_l2sp_penalty(answer: Answer) -> str:
-    """`l2sp_penalty(parameters, start, weight)`: weight / 2 times the squared distance from the start."""
-    now = [torch.randn(3, 4, requires_grad=True), torch.randn(5, requires_grad=True)]
-    start = [p.detach() + torch.randn_like(p) for p in now]
-    weight = 0.7
-    before = [p.detach().clone() for p in [*now, *start]]
-    value = scalar(call(answer, parameters=list(now), start=list(start), weight=weight), "the penalty")
-    same = all(torch.equal(p.detach(), q) for p, q in zip([*now, *start], before, strict=True))
-    wrong_if(not same, "your function changes the tensors it is given: compute the penalty and leave them.")
-    kept = [p.detach() for p in now]
-    for mistaken, message in l2sp_mistakes(kept, start, weight):
-        wrong_if(close(value.detach(), mistaken), message)
-    right = weight / 2 * sum(float((p - q).square().sum()) for p, q in zip(kept, start, strict=True))
-    wrong_if(not close(value.detach(), right), f"your penalty is {value.item():.4f}; it should be {right:.4f}.")
-    wrong_if(
-        not value.requires_grad,
-        "the value is right, but no gradient reaches the parameters: they are detached. It is the start that "
-        "stands still; the parameters must feel the pull.",
-    )
-    found = torch.autograd.grad(value, now, allow_unused=True)
-    for slope, p, q in zip(found, kept, start, strict=True):
-        wrong_if(
-            slope is None or not close(slope, weight * (p - q)),
-            "the value is right, but the gradient is not weight * (parameter - start): part of the parameters is "
-            "detached.",
-        )
-    return "Its value is right, and so is its gradient, weight times the change."
+def l2sp_mistakes(now: Sequence[Tensor], start: Sequence[Tensor], weight: float) -> dict[str, Tensor]:
+    """What the known mistakes make of parameters, where they started and the weight."""
+    changes, half = [p - q for p, q in zip(now, start, strict=True)], weight / 2
+    flat, right = torch.cat([c.flatten() for c in changes]), l2sp(now, start, weight)
+    means = half * torch.stack([c.square().mean() for c in changes])
+    return {
+        "this pulls the weights to 0: it is plain weight decay, and forgets the starting point. Subtract `start`.": half
+        * torch.cat([p.flatten() for p in now]).square().sum(),
+        "the half is missing: it is there so that the gradient is weight times the change.": 2 * right,
+        "the norm is not squared: its pull would be as strong for a small change as for a large one.": half
+        * flat.norm(),
+        "each tensor's norm is taken and not squared.": half * torch.stack([c.norm() for c in changes]).sum(),
+        "this is the weight times the norm: square the norm, and halve it.": weight * flat.norm(),
+        "this is the mean over all weights: sum, or the pull on one weight depends on how many others there are.": half
+        * flat.square().mean(),
+        "each tensor's mean is taken, so that a weight in a large tensor is held less than one in a small: "
+        "sum.": means.sum(),
+        "means of means: every weight counts the same, so sum over all of them.": means.mean(),
+        "the tensors are averaged: add them, each weight counts once.": right / len(changes),
+        "the changes are summed before they are squared, so that one up and one down cancel. Square first.": half
+        * torch.stack([c.sum() for c in changes]).square().sum(),
+        "these are absolute values, an L1 penalty: square the changes.": half * flat.abs().sum(),
+        "only the first tensor counts: go through all of them.": half * changes[0].square().sum(),
+        "only the last tensor counts: each turn of your loop forgets the one before. Add them up.": half
+        * changes[-1].square().sum(),
+        "the first tensor is left out.": half * torch.cat([c.flatten() for c in changes[1:]]).square().sum(),
+        "the last tensor is left out.": half * torch.cat([c.flatten() for c in changes[:-1]]).square().sum(),
+        "`weight` is not used.": right / weight,
+        "the sign is turned: this rewards moving away from the start.": -right,
+    }
 
+
+def moved() -> list[tuple[list[Tensor], list[Tensor], float]]:
+    now = [torch.randn(shape, requires_grad=True) for shape in ((3, 4), (5,), (2, 2))]
+    return [(now, [p.detach() + torch.randn_like(p) for p in now], 0.7)]
+
+
+L2SP = Value(
+    right=l2sp,
+    given=moved,
+    mistakes=l2sp_mistakes,
+    what="the penalty",
+    hint="add up all its parts",
+    wrong="your penalty is {got:.4f}; it should be {right:.4f}.",
+    learns=["parameters"],
+    cut="the value is right, but no gradient reaches all the parameters: they are detached. The start stands "
+    "still; the parameters must feel the pull.",
+    slope="the value is right, but the gradient is not weight * (parameter - start): part of the parameters is "
+    "detached.",
+)
 
 # --- logistic_fisher ---
 
 
-def fisher_mistakes(w: Tensor, x: Tensor) -> list[tuple[Tensor, str]]:
-    """What the known mistakes make of weights (d,) and inputs (N, d), and how to call them."""
-    p = (x @ w).sigmoid()[:, None]
-    right = (p * (1 - p) * x.square()).mean(0)
+def fisher(weights: Tensor, x: Tensor) -> Tensor:
+    p = (x @ weights).sigmoid()[:, None]
+    return (p * (1 - p) * x.square()).mean(0)
+
+
+def fisher_mistakes(weights: Tensor, x: Tensor) -> dict[str, Any]:
+    """What the known mistakes make of weights (d,) and inputs (N, d)."""
+    p = (x @ weights).sigmoid()[:, None]
+    q, square, right = 1 - p, x.square(), fisher(weights, x)
+    matrix = (p * q * x).T @ x / len(x)
     fixed = (
         "the label is fixed at {}: the Fisher information draws it from the model, {} with its probability. What you "
         "have is called the empirical Fisher, of data that all have this label."
     )
-    cancels = (
-        "the gradients are averaged and then squared, so that those of opposite sign cancel: square each, then average."
-    )
-    return [
-        (((1 - p).square() * x.square()).mean(0), fixed.format(1, "1 and 0 each")),
-        ((p.square() * x.square()).mean(0), fixed.format(0, "0 and 1 each")),
-        (right * len(x), "this is the sum over the inputs; take the mean, or F grows with their number."),
-        (((1 - p) * x).mean(0).square(), cancels),
-        ((p * x).mean(0).square(), cancels),
-        ((p * (1 - p) * x).mean(0).square(), cancels),
-        (((p * (1 - p)).sqrt() * x).mean(0).square(), cancels),
-        ((p * (1 - p)).mean() * x.mean(0).square(), cancels),
-        (
-            (p * (1 - p)).mean(0) * x.square().mean(0),
-            "the two means are taken apart: p(1 - p) and x**2 of one input belong together.",
+    return {
+        fixed.format(1, "1 and 0 each"): (q.square() * square).mean(0),
+        fixed.format(0, "0 and 1 each"): (p.square() * square).mean(0),
+        "this is the sum over the inputs; take the mean, or F grows with their number.": right * len(x),
+        "the gradients are averaged and then squared, so that those of opposite sign cancel: square each, then "
+        "average.": either(
+            *[(factor * x).mean(0).square() for factor in (q, p, p * q, (p * q).sqrt())],
+            (p * q).mean() * x.mean(0).square(),
         ),
-        (
-            x.square().mean(0),
-            "this is the squared gradient of the logit: the label's log-probability also has p(1 - p), which is "
-            "small where the model is sure.",
+        "the two means are taken apart: p(1 - p) and x**2 of one input belong together.": (p * q).mean()
+        * square.mean(0),
+        "this is the squared gradient of the logit: the label's log-probability also has p(1 - p), which is small "
+        "where the model is sure.": square.mean(0),
+        "this is the squared gradient of the probability p; take that of its logarithm.": (
+            (p * q).square() * square
+        ).mean(0),
+        "x is not squared: the gradient has one x, its square has two.": either(
+            (p * q * x).mean(0), (p * q * x.abs()).mean(0)
         ),
-        (
-            ((p * (1 - p)).square() * x.square()).mean(0),
-            "this is the squared gradient of the probability p; take that of its logarithm.",
+        "both labels count alike: weigh each label's squared gradient by its probability, p or 1 - p.": either(
+            *[((q.square() + p.square()) * square).mean(0) / n for n in (1, 2)]
         ),
-        ((p * (1 - p) * x).mean(0), "x is not squared: the gradient has one x, its square has two."),
-        ((p * (1 - p) * x.abs()).mean(0), "x is not squared: the gradient has one x, its square has two."),
-        *(
-            (
-                ((1 - p).square() + p.square()).mul(x.square()).mean(0) / n,
-                "both labels count alike: weigh each label's squared gradient by its probability, p or 1 - p.",
-            )
-            for n in (1, 2)
+        "a square root too many: F is the mean square, not the root of it.": right.sqrt(),
+        "a factor of one half is too much.": right / 2,
+        "the sign is turned: F is a mean of squares and never negative.": -right,
+        "this is the whole matrix, a row for each weight; only its diagonal is wanted.": either(
+            matrix, matrix * len(x)
         ),
-        (right.sqrt(), "a square root too many: F is the mean square, not the root of it."),
-        (right / 2, "a factor of one half is too much."),
-        (-right, "the sign is turned: F is a mean of squares and never negative."),
-    ]
+    }
 
 
-def check_logistic_fisher(answer: Answer) -> str:
-    """`logistic_fisher(weights, x)`: the diagonal of the Fisher information of p(y = 1) = sigmoid(x . weights)."""
-    w, x = torch.tensor([0.8, -1.2, 0.3]), torch.randn(40, 3) + torch.tensor([0.5, 0.0, -0.4])
-    found, again = (_tensor(call(answer, weights=w.clone(), x=x.clone()), "F").detach() for _ in range(2))
-    p = (x @ w).sigmoid()[:, None]
-    matrix = (p * (1 - p) * x).T @ x / len(x)
-    right = matrix.diagonal()
-    wrong_if(
-        found.shape == again.shape and not close(found, again),
-        "two calls give two values: you draw the labels. There are only two of them; weigh each by its probability.",
-    )
-    wrong_if(
-        found.shape == matrix.shape and (close(found, matrix) or close(found, matrix * len(x))),
-        "this is the whole matrix, a row for each weight; only its diagonal is wanted.",
-    )
-    wrong_if(
-        tuple(found.shape) == tuple(x.shape),
-        "there is one row for each input: average over the inputs, the first axis.",
-    )
-    wrong_if(found.numel() == 1, "this is one number: F has one for each weight, so do not average over them.")
-    wrong_if(
-        tuple(found.shape) == (len(x),),
-        "there is one number for each input, so the average was taken over the weights: it is over the inputs.",
-    )
-    wrong_if(
-        tuple(found.shape) != (3,),
-        f"your function returns a tensor of shape {tuple(found.shape)} for 3 weights; one number for each is right.",
-    )
-    for mistaken, message in fisher_mistakes(w, x):
-        wrong_if(close(found, mistaken), message)
-    wrong_if(not close(found, right), f"for three weights your F is {_numbers(found)}; it should be {_numbers(right)}.")
-    sure = _tensor(call(answer, weights=torch.tensor([300.0, 0.0, 0.0]), x=torch.ones(4, 3)), "F").detach()
-    wrong_if(
-        not close(sure, torch.zeros(3)),
-        f"right for an unsure model, but where the logit is 300 it gives {_numbers(sure)} and F is 0 there: a "
-        "rounded probability's logarithm overflows. Use p * (1 - p), or logsigmoid.",
-    )
-    return "Right for three weights, and 0 where the model is sure."
-
-
-def _numbers(values: Tensor) -> str:
-    return ", ".join(f"{v:.4f}" for v in values.tolist())
-
+FISHER = Value(
+    right=fisher,
+    given=lambda: [(torch.tensor([0.8, -1.2, 0.3]), torch.randn(40, 3) + torch.tensor([0.5, 0.0, -0.4]))],
+    mistakes=fisher_mistakes,
+    signs={
+        "there is one row for each input: average over the inputs, the first axis.": lambda f, w, x: f.shape == x.shape,
+        "this is one number: F has one for each weight, so do not average over them.": lambda f, w, x: f.numel() == 1,
+        "there is one number for each input, so the average was taken over the weights: it is over the "
+        "inputs.": lambda f, w, x: len(f) == len(x),
+    },
+    what="F",
+    hint="one number for each weight",
+    wrong="for three weights your F is {got:.4f} at {place}; it should be {right:.4f}.",
+)
+SURE = FISHER.at(
+    [(torch.tensor([300.0, 0.0, 0.0]), torch.ones(4, 3))],
+    but="right for an unsure model, but where the logit is 300 ",
+    overflow="it gives {got}, and F is 0 there: a rounded probability's logarithm overflows. Use p * (1 - p), or "
+    "logsigmoid.",
+    wrong="it gives {got:.4f}, and F is 0 there.",
+)
 
 # --- anchor_relations ---
 
 
-def relation_mistakes(h: Tensor) -> list[tuple[Tensor, str]]:
-    """What the known mistakes make of activations (n, d), and how to call them."""
-    n = len(h)
-    away = ~torch.eye(n, dtype=torch.bool)
+def relations(h: Tensor) -> Tensor:
     unit = normalize(h, dim=1)
-    cosine, dot, far = unit @ unit.T, h @ h.T, torch.cdist(h, h)
-    columns = normalize(h, dim=0)
+    return others(unit @ unit.T).softmax(1)
 
-    def rows(m: Tensor) -> Tensor:
-        return m[away].reshape(n, n - 1)
 
-    itself = (
+def others(m: Tensor) -> Tensor:
+    """A square matrix without its diagonal, (n, n - 1)."""
+    return m[~torch.eye(len(m), dtype=torch.bool)].reshape(len(m), len(m) - 1)
+
+
+def relation_mistakes(h: Tensor) -> dict[str, Any]:
+    """What the known mistakes make of activations (n, d)."""
+    unit, columns, diagonal = normalize(h, dim=1), normalize(h, dim=0), torch.eye(len(h), dtype=torch.bool)
+    cosine, dot, far, shares = unit @ unit.T, h @ h.T, torch.cdist(h, h), others(unit @ unit.T)
+    zeroed = cosine.masked_fill(diagonal, 0).softmax(1)
+    return {
         "each sample is compared with itself too: that similarity is always 1, takes the largest share and says "
-        "nothing. Leave the diagonal out before the softmax."
-    )
-    zeroed = (
-        "the diagonal is set to 0 before the softmax, and exp(0) is 1: the sample still gets a share. Set it to "
-        "-inf, or leave it out."
-    )
-    late = "the diagonal is dropped after the softmax, so that what is left of a row does not sum to 1. Drop it first."
-    axis = "the softmax runs over the wrong axis: it is each row, one sample's likeness to the others, that sums to 1."
-    bare = "these are products, not cosines: a bright sample would be like everybody. Divide by both lengths first."
-    return [
-        (cosine.softmax(1), itself),
-        (cosine.softmax(0), itself),
-        (cosine.masked_fill(~away, 0).softmax(1), zeroed),
-        (rows(cosine.masked_fill(~away, 0).softmax(1)), zeroed),
-        (rows(cosine.softmax(1)), late),
-        (rows(cosine).softmax(0), axis),
-        (cosine.masked_fill(~away, -torch.inf).softmax(0).T, axis),
-        (
-            rows(cosine).flatten().softmax(0).reshape(n, n - 1),
-            "one softmax runs over all pairs: each sample has a distribution of its own, so take it row by row.",
+        "nothing. Leave the diagonal out before the softmax.": either(cosine.softmax(1), cosine.softmax(0)),
+        "the diagonal is set to 0 before the softmax, and exp(0) is 1: the sample still gets a share. Set it to -inf, "
+        "or leave it out.": either(zeroed, others(zeroed)),
+        "the diagonal is dropped after the softmax, so that what is left of a row does not sum to 1. Drop it "
+        "first.": others(cosine.softmax(1)),
+        "the softmax runs over the wrong axis: it is each row, one sample's likeness to the others, that sums to "
+        "1.": either(shares.softmax(0), cosine.masked_fill(diagonal, -torch.inf).softmax(0)),
+        "one softmax runs over all pairs: each sample has a distribution of its own, so take it row by row.": (
+            shares.flatten().softmax(0).reshape(shares.shape)
         ),
-        (rows(dot).softmax(1), bare),
-        (dot.softmax(1), "these are products, not cosines, and each sample is compared with itself."),
-        (
-            rows(columns @ columns.T).softmax(1),
-            "the lengths are taken over the batch, feature by feature: normalise each sample, along its own axis.",
+        "these are products, not cosines: a bright sample would be like everybody. Divide by both lengths first.": (
+            others(dot).softmax(1)
         ),
-        (rows(far).softmax(1), "these are distances, and so the farthest sample gets the largest share: take cosines."),
-        (rows(-far).softmax(1), "these are negative distances: likeness here is the cosine."),
-        (rows(-cosine).softmax(1), "the sign is turned: the sample least alike gets the largest share."),
-        (rows(cosine).log_softmax(1), "these are logarithms: return the shares themselves."),
-        (rows(cosine), "these are the similarities: a softmax over each row makes shares of them."),
-        (
-            rows(cosine) / rows(cosine).sum(1, keepdim=True),
-            "the similarities are divided by their sum; a cosine can be negative, so take a softmax.",
-        ),
-    ]
+        "these are products, not cosines, and each sample is compared with itself.": dot.softmax(1),
+        "the lengths are taken over the batch, feature by feature: normalise each sample, along its own axis.": others(
+            columns @ columns.T
+        ).softmax(1),
+        "these are distances, and so the farthest sample gets the largest share: take cosines.": others(far).softmax(1),
+        "these are negative distances: likeness here is the cosine.": others(-far).softmax(1),
+        "the sign is turned: the sample least alike gets the largest share.": (-shares).softmax(1),
+        "the cosines' signs are lost: a sample that is unlike counts as like.": shares.abs().softmax(1),
+        "these are logarithms: return the shares themselves.": shares.log_softmax(1),
+        "these are the similarities: a softmax over each row makes shares of them.": shares,
+        "the similarities are divided by their sum; a cosine can be negative, so take a softmax.": shares
+        / shares.sum(1, keepdim=True),
+        "the shares are right, but their gradient is not: the lengths are detached.": others(
+            (h / h.detach().norm(dim=1, keepdim=True)) @ (h / h.detach().norm(dim=1, keepdim=True)).T
+        ).softmax(1),
+    }
 
 
-def check_anchor_relations(answer: Answer) -> str:
-    """`anchor_relations(h)`: (n, d) -> each sample's softmax of cosine similarities to the others, (n, n - 1)."""
-    h = torch.randn(4, 6) * torch.tensor([[0.5], [1.0], [2.0], [1.5]]) + 0.3
-    given = h.clone().requires_grad_()
-    found = _tensor(call(answer, h=given), "what it should return")
-    seen = found.detach()
+def in_order(returned: Any, h: Tensor) -> Tensor:
+    """The rows sorted, (n, n): the order of the others in a row is free, and so is a 0 for oneself."""
+    n = len(h)
+    wrong_if(not isinstance(returned, Tensor), f"your function returns {shown(returned)}; the shares are a tensor.")
     wrong_if(
-        tuple(seen.shape) not in ((4, 3), (4, 4)),
-        f"for 4 samples your function returns shape {tuple(seen.shape)}; (4, 3) is right, a row of shares for each.",
+        returned.shape not in ((n, n - 1), (n, n)),
+        f"for {n} samples your function returns shape {tuple(returned.shape)}; {(n, n - 1)} is right, a row of shares "
+        "for each.",
     )
-    unit = normalize(h, dim=1)
-    masked = (unit @ unit.T).masked_fill(torch.eye(4, dtype=torch.bool), -torch.inf).softmax(1)
-    right = masked.sort(1).values  # the order of the others in a row is free, and so are zeros for oneself
-    rows = seen if seen.shape[1] == 4 else torch.cat([seen, torch.zeros(4, 1)], 1)
-    passed = close(rows.sort(1).values, right)
-    if not passed:
-        for mistaken, message in relation_mistakes(h):
-            wrong_if(seen.shape == mistaken.shape and close(seen, mistaken), message)
-    wrong_if(
-        seen.shape[1] == 4 and not close(seen.diagonal(), torch.zeros(4)),
-        "the diagonal is not 0: no sample is among its own others.",
-    )
-    wrong_if(not close(seen.sum(1), torch.ones(4)), f"the rows sum to {_numbers(seen.sum(1))}; each should sum to 1.")
-    wrong_if(not passed, "the rows sum to 1, but they are not the softmax of the cosines to the others.")
-    wrong_if(
-        not found.requires_grad,
-        "the shares are right, but no gradient flows back to the activations, and G must learn through them.",
-    )
-    leaf = h.clone().requires_grad_()
-    cosine = normalize(leaf, dim=1) @ normalize(leaf, dim=1).T
-    shares = cosine.masked_fill(torch.eye(4, dtype=torch.bool), -torch.inf).softmax(1)
-    (wanted,) = torch.autograd.grad(shares.square().sum(), leaf)
-    (slope,) = torch.autograd.grad(found.square().sum(), given, allow_unused=True)
-    wrong_if(
-        slope is None or not close(slope, wanted),
-        "the shares are right, but their gradient is not: part of the way is detached, the lengths perhaps.",
-    )
-    return "Each row is one sample's likeness to the others, and sums to 1."
+    full = returned if returned.shape == (n, n) else torch.cat([returned, torch.zeros(n, 1)], 1)
+    return full.sort(1).values
 
+
+RELATIONS = Value(
+    right=relations,
+    given=lambda: [(torch.randn(n, 6) * torch.rand(n, 1) + 0.3,) for n in (4, 6)],
+    mistakes=relation_mistakes,
+    seen=in_order,
+    signs={
+        "each row should sum to 1, and yours do not.": lambda m, h: not close(m.sum(1), torch.ones(len(h))),
+        "no number in a row is 0, though rows have one for each sample: none is among its own others.": lambda m, h: (
+            bool(m.all())
+        ),
+        "the rows sum to 1, but they are not the softmax of the cosines to the others.": lambda m, h: True,
+    },
+    learns=["h"],
+    cut="the shares are right, but no gradient flows back to the activations, and G must learn through them.",
+    slope="the shares are right, but their gradient is not: part of the way is detached.",
+)
 
 # --- relation_divergence ---
 
 
-def divergence_mistakes(kept: Tensor, now: Tensor) -> list[tuple[Tensor, str]]:
-    """What the known mistakes make of the source's shares and the target's, both (n, m), and how to call them."""
-    each = (kept * (kept / now).log()).sum(1)
-    turned = (now * (now / kept).log()).sum(1)
-    reverse = (
+def divergence(source: Tensor, target: Tensor) -> Tensor:
+    return (source * (source / target).log()).sum(1).mean()
+
+
+def divergence_mistakes(kept: Tensor, now: Tensor) -> dict[str, Tensor]:
+    """What the known mistakes make of the source's shares and the target's, both (n, m)."""
+    right, turned, (n, m) = divergence(kept, now), divergence(now, kept), kept.shape
+    return {
         "this is the divergence the other way round, from the source's shares to the target's: here the source's "
-        "shares weigh the logarithms, KL(source || target). Both are 0 for equal shares."
-    )
-    return [
-        (turned.mean(), reverse),
-        (-each.mean(), "the sign is turned: the ratio in the logarithm is source over target."),
-        (-turned.mean(), "the weights are the target's and the ratio is turned."),
-        (each.sum(), "the rows are summed: average over the samples."),
-        (
-            each.mean() / kept.shape[1],
-            "this is the mean over all elements, as kl_div(reduction='mean') takes it: sum each row, then average "
-            "over rows.",
+        "shares weigh the logarithms, KL(source || target). Both are 0 for equal shares.": turned,
+        "the sign is turned: the ratio in the logarithm is source over target.": -right,
+        "the weights are the target's and the ratio is turned.": -turned,
+        "the rows are summed: average over the samples.": right * n,
+        "this is the mean over all elements, as kl_div(reduction='mean') takes it: sum each row, then average over "
+        "rows.": right / m,
+        "the other way round, and summed over the rows.": turned * n,
+        "the other way round, and averaged over all elements.": turned / m,
+        "this is the cross entropy, which is not 0 for equal shares: the source's own logarithm is missing.": -(
+            kept * now.log()
+        )
+        .sum(1)
+        .mean(),
+        "these are squared differences; the divergence has a logarithm.": (kept - now).square().sum(1).mean(),
+        "kl_div takes the *logarithm* of its first argument: you gave it the shares.": (kept * (kept.log() - now))
+        .sum(1)
+        .mean(),
+        "kl_div wants them in reverse, the target's first, and the *logarithm* of that one: kl_div(target.log(), "
+        "source, ...).": (now * (now.log() - kept)).sum(1).mean(),
+        "this is the symmetric mean of both directions; here only KL(source || target) is asked.": (right + turned) / 2,
+        "this is the sum of both directions; here only KL(source || target) is asked.": right + turned,
+        "the logarithms are not weighted: multiply each by the source's share.": (kept / now).log().sum(1).mean(),
+        "the value is right, but no gradient reaches the target's shares, and it is the target that learns.": (
+            divergence(kept, now.detach())
         ),
-        (turned.sum(), "the other way round, and summed over the rows."),
-        (turned.mean() / kept.shape[1], "the other way round, and averaged over all elements."),
-        (
-            -(kept * now.log()).sum(1).mean(),
-            "this is the cross entropy, which is not 0 for equal shares: the source's own logarithm is missing.",
-        ),
-        ((kept - now).square().sum(1).mean(), "these are squared differences; the divergence has a logarithm."),
-        (
-            (kept * (kept.log() - now)).sum(1).mean(),
-            "kl_div takes the *logarithm* of its first argument: you gave it the shares.",
-        ),
-        (
-            (now * (now.log() - kept)).sum(1).mean(),
-            "kl_div wants them in reverse, the target's first, and the *logarithm* of that one: kl_div(target.log(), "
-            "source, ...).",
-        ),
-        (
-            (each + turned).mean() / 2,
-            "this is the symmetric mean of both directions; here only KL(source || target) is asked.",
-        ),
-        ((each + turned).mean(), "this is the sum of both directions; here only KL(source || target) is asked."),
-        ((kept / now).log().sum(1).mean(), "the logarithms are not weighted: multiply each by the source's share."),
-    ]
+    }
 
 
-def check_relation_divergence(answer: Answer) -> str:
-    """`relation_divergence(source, target)`: the mean over rows of KL(source || target), shares (n, m) each."""
-    kept, logits = torch.randn(4, 3).softmax(1), torch.randn(4, 3)
-    logits.requires_grad_()
-    now = logits.softmax(1)
-    value = scalar(call(answer, source=kept, target=now), "the divergence")
-    for mistaken, message in divergence_mistakes(kept, now.detach()):
-        wrong_if(close(value.detach(), mistaken), message)
-    right = (kept * (kept / now.detach()).log()).sum(1).mean()
-    wrong_if(not close(value.detach(), right), f"your divergence is {value.item():.4f}; it should be {right:.4f}.")
-    wrong_if(
-        not value.requires_grad,
-        "the value is right, but no gradient reaches the target's shares, and it is the target that learns.",
-    )
-    (slope,) = torch.autograd.grad(value, logits)  # not of the shares, which an answer may normalise once more
-    wrong_if(
-        not close(slope, (now.detach() - kept) / len(kept)),
-        "the value is right, but the gradient is not: part of the target's shares is detached.",
-    )
-    same = scalar(call(answer, source=kept, target=kept.clone().requires_grad_()), "the divergence")
-    wrong_if(not close(same.detach(), 0.0), f"for equal shares it is {same.item():.4f} and should be 0.")
-    return "Right in value and gradient, and 0 for equal shares."
+def with_gradient(returned: Any, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """The value, and its gradient in the logits of the target's shares, which an answer may normalise once more."""
+    value, slope = scalar(returned, "the divergence"), torch.zeros_like(target)
+    if value.requires_grad:
+        (found,) = torch.autograd.grad(value, target, allow_unused=True)
+        slope = slope if found is None else found
+    return value.detach(), target.detach() * (slope - (slope * target.detach()).sum(1, keepdim=True))
 
+
+def shares() -> list[tuple[Tensor, Tensor]]:
+    kept, now = torch.randn(4, 3).softmax(1), torch.randn(4, 3).softmax(1)
+    return [(kept, now.requires_grad_()), (kept, kept.clone().requires_grad_())]
+
+
+DIVERGENCE = Value(
+    right=divergence,
+    given=shares,
+    mistakes=divergence_mistakes,
+    seen=with_gradient,
+    parts=("divergence", "gradient in the target"),
+    signs={
+        "the value is right, but the gradient is not: part of the target's shares is detached.": lambda part, *_: (
+            part.ndim == 2
+        )
+    },
+    wrong="your {part} is {got:.4f}; it should be {right:.4f}.",
+)
 
 CHECKS: dict[str, Check] = {
-    "l2sp_penalty": check_l2sp_penalty,
-    "logistic_fisher": check_logistic_fisher,
-    "anchor_relations": check_anchor_relations,
-    "relation_divergence": check_relation_divergence,
+    "l2sp_penalty": exercise(L2SP, passed="Its value is right, and so is its gradient, weight times the change."),
+    "logistic_fisher": exercise(FISHER, SURE, passed="Right for three weights, and 0 where the model is sure."),
+    "anchor_relations": exercise(RELATIONS, passed="Each row is one sample's likeness to the others, and sums to 1."),
+    "relation_divergence": exercise(DIVERGENCE, passed="Right in value and gradient, and 0 for equal shares."),
 }
