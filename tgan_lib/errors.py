@@ -155,6 +155,17 @@ def is_path(text: str) -> bool:
     )
 
 
+def as_path(name: str, value: Any) -> Path:
+    """`value` as a Path, with ~ for the home folder; ValueError for what is no path."""
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not is_path(text):
+        raise ValueError(f"{name} is {shown(value)}; the path of a file or folder is right")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{name} is {shown(text)}, and there is no such home folder here") from error
+
+
 def check_rng(rng: Any) -> None:
     """TypeError unless it is a random generator, or None for torch's own."""
     check_kind("rng", rng, (torch.Generator, type(None)), "a torch.Generator or None")

@@ -24,22 +24,11 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from .errors import is_path, shown
+from .errors import as_path, shown
 
 # What fsync says on file systems that have none, as some network drives; a full or failing disk says otherwise.
 NO_FSYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 SUFFIXES = (".safetensors", ".json")
-
-
-def as_path(name: str, value: Any) -> Path:
-    """`value` as a Path, with ~ for the home folder; ValueError for what is no path."""
-    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
-    if not isinstance(text, str) or not is_path(text):
-        raise ValueError(f"{name} is {shown(value)}; the path of a file or folder is right")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"{name} is {shown(text)}, and there is no such home folder here") from error
 
 
 def write_whole(path: Path, *parts: bytes) -> None:

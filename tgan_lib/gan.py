@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from .device import device_of, evaluating, pick_device
-from .errors import check_tensor, one_of, real_number, seed_number, true_or_false, whole_number
-from .files import as_path, pair, read_pair, write_pair
+from .errors import as_path, check_tensor, one_of, real_number, seed_number, true_or_false, whole_number
 from .files import half as to_half
+from .files import pair, read_pair, write_pair
 from .networks import NETWORKS, WIDTHS
 from .plain import fingerprint, plain
 

@@ -7,14 +7,12 @@ in one sentence with what was seen and what would be right.
 from __future__ import annotations
 
 import math
-import os
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from .errors import check_kind, is_path, shown, whole_number
+from .errors import check_kind, whole_number
 
 Floats = Literal["strict", "loose", "any"]
 MOST_IMAGES = 10_000_000  # to be drawn at once: more is a slip of the finger, and no memory holds them
@@ -106,14 +104,3 @@ def labels_of(labels: Any, n: int | None = None, what: str = "labels") -> Tensor
 def image_count(name: str, n: Any, least: int = 1) -> int:
     """How many images to draw or to look at: a whole number that a memory can hold."""
     return whole_number(name, n, least, MOST_IMAGES)
-
-
-def home_path(path: str | os.PathLike[str]) -> Path:
-    """A path in which ~ is the home folder; ValueError where there is none, or for what is no path."""
-    check_kind("path", path, (str, os.PathLike), "a path (str or Path)")
-    if not is_path(os.fspath(path)):
-        raise ValueError(f"path is {shown(path)}; the path of a file or folder is right")
-    try:
-        return Path(path).expanduser()
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"{path} cannot be found ({error}); a path without ~ is right") from error

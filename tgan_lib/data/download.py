@@ -16,8 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..errors import real_number
-from ..inputs import home_path
+from ..errors import as_path, real_number
 
 TIMEOUT = 20.0  # seconds without a single byte
 TRIES = 4  # at one address, and only while each brings the file further
@@ -45,7 +44,7 @@ def fetch(
         raise ValueError(
             "fetch was given no hash; md5= or sha256= is needed, to know the right file when it comes"
         )
-    path = home_path(path)
+    path = as_path("path", path)
     wait = TIMEOUT if timeout is None else real_number("timeout", timeout, above=0)
     reasons: list[str] = []
     with _one_process(path.parent):

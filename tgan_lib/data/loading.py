@@ -11,8 +11,8 @@ import torch
 
 from ..budget import current_budget
 from ..device import pick_device
-from ..errors import check_kind, unknown_name, whole_number
-from ..inputs import home_path, image_count
+from ..errors import as_path, check_kind, unknown_name, whole_number
+from ..inputs import image_count
 from . import glyphs
 from .datasets import DATASETS, SPLITS, Wanted, fetch_set, lies_in
 from .download import DownloadError
@@ -81,7 +81,7 @@ def load(
         images = _draw(part.lower() or "digits", size or 32, channels or 1, split, limit)
     elif key in DATASETS:
         images = _load_named(key, Wanted(split, size, limit, part), root, download, mirrors)
-    elif os.path.exists(path := home_path(name)):
+    elif os.path.exists(path := as_path("path", name)):
         pixels, numbers, classes = read_images(path, size=size, channels=channels, split=split, limit=limit)
         labels = None if numbers is None else torch.from_numpy(numbers)
         path = path.resolve()
@@ -123,7 +123,7 @@ def _load_named(
         print(f"This is a smoke run: drawn {known.drawn[0]} stand in for {known.title}.")
         return _stand_in(key, wanted)
     own = (os.environ.get("TGAN_DATA") or None) if root is None else root
-    folder = _cache() if own is None else home_path(own)
+    folder = _cache() if own is None else as_path("path", own)
     names, source = list(known.files[wanted.split]), f"the files of {known.title}"
     missing = [folder / name for name in names if not lies_in(folder, name)]
     copy, copy_source = known.copies.get(wanted.split, ("", ""))
@@ -156,7 +156,7 @@ def _load_named(
 def _cache() -> Path:
     """Where what is downloaded is kept; RuntimeError where nothing says so and there is no home folder."""
     if own := os.environ.get("TGAN_CACHE"):
-        return home_path(own)
+        return as_path("path", own)
     try:
         return Path.home() / ".cache" / "tgan_lib"
     except RuntimeError as error:

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..device import device_of, pick_device
-from ..errors import check_kind, one_of, whole_number
-from ..inputs import Floats, as_floats, home_path, image_batch
+from ..errors import as_path, check_kind, one_of, whole_number
+from ..inputs import Floats, as_floats, image_batch
 from .networks import DigitNet, FeatureNet, SmallNet
 
 FOLDER = Path(__file__).parent / "models"
@@ -22,7 +22,9 @@ FOLDER = Path(__file__).parent / "models"
 def feature_networks(folder: str | Path = FOLDER) -> tuple[str, ...]:
     """Names of the feature networks in `folder`: those with a card, features-NAME.json."""
     return tuple(
-        sorted(path.stem.removeprefix("features-") for path in home_path(folder).glob("features-*.json"))
+        sorted(
+            path.stem.removeprefix("features-") for path in as_path("path", folder).glob("features-*.json")
+        )
     )
 
 
@@ -39,7 +41,7 @@ def load_features(
     `DigitNet`. ValueError for an unknown name, and for files that are damaged or do not belong together.
     """
     feature_card(name, folder)
-    return _load(name, pick_device(device), home_path(folder).resolve())
+    return _load(name, pick_device(device), as_path("path", folder).resolve())
 
 
 @cache
@@ -64,7 +66,7 @@ def _load(name: str, device: torch.device, folder: Path) -> FeatureNet:
 def feature_card(name: str = "mnist-v1", folder: str | Path = FOLDER) -> dict[str, Any]:
     """What is known of a feature network: its data, its test accuracy, how it was trained."""
     one_of("feature network", name, feature_networks(folder))
-    path = home_path(folder) / f"features-{name}.json"
+    path = as_path("path", folder) / f"features-{name}.json"
     try:
         card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         card.keys()

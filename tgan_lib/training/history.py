@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import shown
-from ..files import as_path, write_whole
+from ..errors import as_path, shown
+from ..files import write_whole
 from ..plain import plain
 
 Record = dict[str, float]

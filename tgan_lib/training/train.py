@@ -15,8 +15,7 @@ import torch
 
 from ..augment.diff_augment import Augment
 from ..data.images import Images
-from ..errors import check_kind, shown, true_or_false
-from ..files import as_path
+from ..errors import as_path, check_kind, shown, true_or_false
 from ..gan import GAN
 from ..interrupts import finish_step_on_interrupt, import_compiler
 from ..losses import Loss

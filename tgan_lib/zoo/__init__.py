@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from ..errors import check_kind, one_of
-from ..files import as_path, read_card, read_pair, write_pair
+from ..errors import as_path, check_kind, one_of
+from ..files import read_card, read_pair, write_pair
 from ..gan import GAN
 
 FOLDER = Path(__file__).parent / "models"
