@@ -1,6 +1,7 @@
 """Launch buttons open a chapter's plain notebook (book/tools/plain.py), not the page's source.
 
-The theme makes them from the page's own path; where they lead to is changed here, after it.
+The theme makes them from the page's own path; where they lead to is changed here, after it. While the book has no
+address they would lead nowhere: in their place is a link that says how to run the chapter on one's own machine.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from address import site
 from sphinx.application import Sphinx
 
 FOLDER = "notebooks"
+HOW_TO = "book/start/how_to_use"
 
 
 def point_to_plain(
@@ -18,10 +21,25 @@ def point_to_plain(
 ) -> None:
     """Puts the plain notebook's path in the place of the page's, in every button that opens it."""
     path = f"{pagename}.ipynb"
-    for group in context.get("header_buttons", []):
-        if group.get("label") == "launch-buttons":
+    published = site(app.config.html_theme_options["repository_url"]) is not None
+    buttons = context.get("header_buttons", [])
+    for i, group in enumerate(buttons):
+        if group.get("label") == "launch-buttons" and not published:
+            buttons[i] = run_here(f"{context['pathto'](HOW_TO)}#on-your-own-machine")
+        elif group.get("label") == "launch-buttons":
             for button in group["buttons"]:
                 button["url"] = button["url"].replace(path, f"{FOLDER}/{Path(path).name}")
+
+
+def run_here(url: str) -> dict[str, str]:
+    """The link in the place of the launch buttons."""
+    return {
+        "type": "link",
+        "url": url,
+        "text": "Run it",
+        "tooltip": "Run it on your machine",
+        "label": "run-here",
+    }
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -21,6 +21,10 @@ MENDS = (
     (re.compile(r"\s*<script[^>]*/fontawesome/[^>]*></script>"), ""),
     # A definition list in which nothing is defined confuses a screen reader.
     (re.compile(r"<dl>\s*(<dd>.*?)</dl>", re.DOTALL), signature_lines),
+    # A bar says what it folds; a name that is the same for all would hide that from a screen reader.
+    (re.compile(r'(<summary) aria-label="Toggle hidden content"'), r"\1"),
+    # The theme opens every link of its header in a new window, also one within the book.
+    (re.compile(r'(<a href="[^"]*") target="_blank"(\s+class="btn btn-sm btn-run-here")'), r"\1\2"),
     # A list's entries must be list items for a screen reader to count them.
     (re.compile(r'role="doc-biblioentry"'), 'role="listitem"'),
 )

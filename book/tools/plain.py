@@ -20,12 +20,13 @@ from typing import Any
 import nbformat
 from notebooks import ROOT, code_cells, code_sha256, is_image, markdown, read, tags
 from PIL import Image
-from plain_links import FOLDER, Index
+from plain_links import FOLDER, Index, extension
 from plain_markdown import Page, cell
 
 SOLUTION = "**Solution.** In the next cell, folded: click its three dots, or *Show code* in Colab."
 NO_INPUT = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 NO_OUTPUT = {"hide-output", "hide-cell", "remove-output", "remove-cell"}
+FOLDING = extension("folding")
 PREFIX = "application/papermill.record/"  # before the MIME type of a glued value
 FRAMES = re.compile(
     r'<div class="tgan-frames" data-frames="\w+" data-about="[^"]*">'
@@ -107,7 +108,7 @@ def plain_code(old: Any) -> Any:
     alt = old.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
     new.outputs = list(plain_outputs(old.outputs, alt))
     marks, folded = set(tags(old)), dict[str, bool]()
-    if marks & NO_INPUT:
+    if marks & NO_INPUT or FOLDING.fold(old.source, marks):  # as the page does
         folded["source_hidden"] = True
         new.metadata["cellView"] = "form"  # Colab's word for it
     if marks & NO_OUTPUT:

@@ -14,7 +14,8 @@ from visits import ROOT, Visit
 pytestmark = pytest.mark.browser
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+ENTRIES = [entry for part in TOC["parts"] for entry in part["chapters"]]
+PAGES = [TOC["root"], *(page["file"] for entry in ENTRIES for page in (entry, *entry.get("sections", [])))]
 # One page of each shape: what takes longest runs on these in `make test`, on all pages in `make test-all`.
 SHAPES = {
     "book/index",
