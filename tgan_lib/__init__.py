@@ -41,6 +41,8 @@ _LATER: dict[str, tuple[str, str | None]] = {
     "networks": ("networks", None),
     "penalties": ("penalties", None),
     "plots": ("plots", None),
+    "predict": ("widgets.predict", "predict"),
+    "reveal": ("widgets.predict", "reveal"),
     "split": ("data", "split"),
     "train": ("training.train", "train"),
     "transfer": ("transfer", None),

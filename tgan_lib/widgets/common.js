@@ -1,0 +1,23 @@
+// What the components in outputs share. It is put before each of them, inside one function.
+const make = (tag, about = {}, ...children) => {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(about)) name.includes("-") || name === "role" ? node.setAttribute(name, value) : (node[name] = value);
+  node.append(...children);
+  return node;
+};
+const shape = (tag, about = {}, ...children) => {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(about)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+};
+const motionless = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const bring = (node) => node.scrollIntoView({ block: "center", behavior: motionless() ? "auto" : "smooth" });
+// Outputs of a notebook may be put in after the page was loaded, and one may be shown twice: so each script looks for
+// the boxes of its kind that nobody has set going.
+const setGoing = (kind, go) => {
+  for (const box of document.querySelectorAll(`.tgan-${kind}:not([data-going])`)) {
+    box.dataset.going = "";
+    go(box, JSON.parse(box.dataset.about));
+  }
+};
