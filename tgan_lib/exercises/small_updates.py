@@ -1,7 +1,4 @@
-"""Checks of chapter 13, small updates: a folded norm, a low-rank layer, its size, how low the rank of a matrix is.
-
-A mistake is recognised by computing what that mistake would give. All is linear, so every answer has a closed form.
-"""
+"""Checks of chapter 13, small updates: a folded norm, a low-rank layer, its size, how low the rank of a matrix is."""
 
 from __future__ import annotations
 
@@ -10,340 +7,271 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv_transpose2d
 
-from .core import NOTHING, Check, Raised, Wrong, call, call_drawing, close, wrong_if
-
-Answer = Callable[..., Any]
-
-
-def _written(value: Any) -> None:
-    wrong_if(value is None or value is ..., NOTHING)
-
-
-def _number(value: Any, what: str) -> float:
-    """`value` as a float; Wrong unless it is one number."""
-    try:
-        return float(value)
-    except (TypeError, ValueError, RuntimeError):
-        shape = f"of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
-        raise Wrong(f"your function returns a value {shape}; {what} is one number.") from None
-
-
-def _tensor(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
-    wrong_if(not isinstance(value, Tensor), f"{what} is a {type(value).__name__}; it should be a tensor.")
-    wrong_if(tuple(value.shape) != shape, f"{what} has shape {tuple(value.shape)}; it should have {tuple(shape)}.")
-    found: Tensor = value
-    return found
-
+from .core import Check, call_drawing, shown, wrong_if
+from .value import Value, exercise
 
 # --- fold_norm ---
 
 
-def _norm(channels: int) -> nn.BatchNorm2d:
+def norm_of(channels: int) -> nn.BatchNorm2d:
     """A norm in eval mode of whose numbers no two are alike, with an eps that cannot be overlooked."""
     norm = nn.BatchNorm2d(channels, eps=0.5).eval().requires_grad_(False)
-    for tensor, low in ((norm.weight, 0.5), (norm.bias, -1.0), (norm.running_mean, -2.0), (norm.running_var, 1.5)):
+    signs = 1.0 - 2 * (torch.arange(channels) % 2)
+    for tensor, low in ((norm.weight, 0.5), (norm.bias, 0.4), (norm.running_mean, 0.3), (norm.running_var, 1.5)):
         assert tensor is not None
-        tensor.copy_(low + 2 * torch.rand(channels))
+        tensor.copy_((low + 2 * torch.rand(channels)) * (1 if low == 1.5 else signs))
     return norm
 
 
-def weight_mistakes(weight: Tensor, norm: nn.BatchNorm2d) -> list[tuple[Tensor, str]]:
-    """What the known mistakes make of a weight (C, C, C, C), and how to call them."""
-    var = norm.running_var
-    assert var is not None
+def statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """A norm's running mean and variance, (C,) each."""
+    return norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+
+
+def fold(weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    mean, var = statistics(norm)
+    scale = norm.weight / (var + norm.eps).sqrt()
+    return weight * scale.view(1, -1, 1, 1), norm.bias - scale * mean
+
+
+def weight_mistakes(weight: Tensor, norm: nn.BatchNorm2d) -> dict[str, Any]:
+    """What the known mistakes make of a weight (C, C, C, C), each with the right bias."""
+    var, bias = statistics(norm)[1], fold(weight, norm)[1]
     std = (var + norm.eps).sqrt()
     scale = norm.weight / std
-
-    def times(s: Tensor) -> Tensor:
-        return weight * s.view(1, -1, 1, 1)
-
-    return [
-        (weight, "the weight is as it was: each output channel's weights are multiplied by its scale."),
-        (
-            weight * scale.view(-1, 1, 1, 1),
-            "the scale runs along axis 0, the inputs; a transposed convolution's outputs are axis 1 of its weight.",
-        ),
-        (
-            weight * scale,
-            "the scale is broadcast along the kernel's last axis; give it the shape (1, C, 1, 1), so that it runs "
-            "along the output channels.",
-        ),
-        (times(norm.weight / var.sqrt()), "eps is left out: the norm divides by the root of variance plus eps."),
-        (
-            times(norm.weight / (var.sqrt() + norm.eps)),
-            "eps is added after the root; the norm adds it to the variance and takes the root then.",
-        ),
-        (
-            times(norm.weight / (var + norm.eps)),
-            "the norm divides by the standard deviation; yours divides by the variance, the root is missing.",
-        ),
-        (times(norm.weight * std), "the standard deviation multiplies; a norm divides by it."),
-        (times(1 / std), "the norm's own scale, `norm.weight`, is left out."),
-        (times(norm.weight), "the running variance is left out: the norm divides by its root before it scales."),
-    ]
+    scales = {
+        "the scale runs along axis 0, the inputs; a transposed convolution's outputs are axis 1 of its "
+        "weight.": scale.view(-1, 1, 1, 1),
+        "the scale is broadcast along the kernel's last axis; give it the shape (1, C, 1, 1), so that it runs along "
+        "the output channels.": scale,
+        "the weight is as it was: each output channel's weights are multiplied by its scale.": torch.ones(()),
+    }
+    wrong = {
+        "eps is left out: the norm divides by the root of variance plus eps.": norm.weight / var.sqrt(),
+        "eps is added after the root; the norm adds it to the variance and takes the root then.": norm.weight
+        / (var.sqrt() + norm.eps),
+        "the norm divides by the standard deviation; yours divides by the variance, the root is missing.": scale / std,
+        "the standard deviation multiplies; a norm divides by it.": norm.weight * std,
+        "the norm's own scale, `norm.weight`, is left out.": 1 / std,
+        "the scale's sign is lost: `norm.weight` may be negative.": scale.abs(),
+        "the running variance is left out: the norm divides by its root before it scales.": norm.weight,
+    }
+    scales |= {message: s.view(1, -1, 1, 1) for message, s in wrong.items()}
+    return {message: (weight * s, bias) for message, s in scales.items()}
 
 
-def bias_mistakes(norm: nn.BatchNorm2d) -> list[tuple[Tensor, str]]:
-    """What the known mistakes make of the bias (C,), and how to call them."""
-    mean, var = norm.running_mean, norm.running_var
-    assert mean is not None
-    assert var is not None
+def bias_mistakes(weight: Tensor, norm: nn.BatchNorm2d) -> dict[str, Any]:
+    """What the known mistakes make of the bias (C,), each with the right weight."""
+    (mean, var), (new, right) = statistics(norm), fold(weight, norm)
     scale = norm.weight / (var + norm.eps).sqrt()
-    return [
-        (norm.bias, "the weight is right, the bias forgets the running mean: it is subtracted before scaling."),
-        (norm.bias + scale * mean, "the weight is right, but in the bias the mean is added; a norm subtracts it."),
-        (
-            norm.bias - mean,
-            "the weight is right, but in the bias the mean is not scaled, and the norm subtracts it before it scales.",
-        ),
-        (
-            norm.bias - mean / (var + norm.eps).sqrt(),
-            "the weight is right, but in the bias the mean is divided by the standard deviation and not multiplied by "
-            "`norm.weight`.",
-        ),
-        (-scale * mean, "the weight is right, the bias forgets the norm's own shift, `norm.bias`."),
-        (
-            scale * (norm.bias - mean),
-            "the weight is right, but the norm's shift is multiplied by the scale; it is added after scaling.",
-        ),
-        (torch.zeros_like(mean), "the weight is right, the bias is 0: what the norm subtracts and adds goes there."),
-    ]
+    biases = {
+        "the bias forgets the running mean: it is subtracted before scaling.": norm.bias,
+        "in the bias the mean is added; a norm subtracts it.": norm.bias + scale * mean,
+        "in the bias the mean is not scaled, and the norm subtracts it before it scales.": norm.bias - mean,
+        "in the bias the mean is divided by the standard deviation and not multiplied by `norm.weight`.": norm.bias
+        - mean * scale / norm.weight,
+        "the bias forgets the norm's own shift, `norm.bias`.": -scale * mean,
+        "the norm's shift is multiplied by the scale; it is added after scaling.": scale * (norm.bias - mean),
+        "the bias is 0: what the norm subtracts and adds goes there.": torch.zeros_like(mean),
+        "the bias is the right one with its sign turned.": -right,
+    }
+    return {message: (new, bias) for message, bias in biases.items()}
 
 
-def check_fold_norm(answer: Answer) -> str:
-    """`fold_norm(weight, norm)`: (weight, bias) of one transposed convolution that does both."""
-    norm = _norm(3)
-    weight = torch.randn(3, 3, 3, 3)  # as many inputs as outputs as pixels, so that a wrong axis is not refused
-    before = weight.clone()
-    got_weight, got_bias = _folded(answer, weight, norm)
-    wrong_if(
-        not close(weight, before), "the weight that was given has changed: multiply into a new tensor, not in place."
-    )
-    for value, message in weight_mistakes(before, norm):
-        wrong_if(close(got_weight, value), message)
-    for value, message in bias_mistakes(norm):
-        wrong_if(close(got_bias, value), message)
-    _check_folded(weight, norm, got_weight, got_bias, "")
-    weight, norm = torch.randn(5, 2, 4, 4), _norm(2)
-    try:
-        got_weight, got_bias = _folded(answer, weight, norm)
-    except Raised as error:
-        raise Wrong(f"right for 3 channels in and out, but with 5 in and 2 out {error}") from error
-    _check_folded(weight, norm, got_weight, got_bias, "right for 3 channels in and out, but with 5 in and 2 out ")
-    return "One layer does what the convolution and the norm did."
+def part(i: int) -> Callable[..., Any]:
+    """The new weight or the new bias, of a pair or of a layer."""
+
+    def taken(returned: Any, weight: Tensor, norm: nn.BatchNorm2d) -> Any:
+        pair = (returned.weight, returned.bias) if isinstance(returned, nn.ConvTranspose2d) else returned
+        wrong_if(
+            not isinstance(pair, (tuple, list)) or len(pair) != 2 or any(one is None for one in pair),
+            f"your function returns {shown(returned)}; two are wanted, the new weight and the new bias.",
+        )
+        return pair[i]
+
+    return taken
 
 
-def _folded(answer: Answer, weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    value = call_drawing(answer, weight=weight, norm=norm)
-    _written(value)
-    if isinstance(value, nn.Module):
-        value = (value.weight, value.bias)
-    wrong_if(
-        not isinstance(value, (tuple, list)) or len(value) != 2,
-        "your function returns one thing; two are wanted, the new weight and the new bias.",
-    )
-    found = (_tensor(value[0], tuple(weight.shape), "the new weight"), value[1])
-    return found[0], _tensor(found[1], (weight.shape[1],), "the new bias")
+WEIGHT = Value(
+    right=fold,
+    # as many inputs as outputs as pixels, so that a wrong axis is not refused
+    given=lambda: [(torch.randn(3, 3, 3, 3), norm_of(3))],
+    seen=part(0),
+    mistakes=weight_mistakes,
+    what="the new weight",
+    draws=True,  # as a new layer does, which may be how it comes back
+)
+BUT_BIAS = "the weight is right, but "
+BIAS = WEIGHT.at(WEIGHT.given, seen=part(1), mistakes=bias_mistakes, what="the new bias", but=BUT_BIAS)
+BUT_OTHERS = "right for 3 channels in and out, but with 5 in and 2 out "
+OTHER_WEIGHT = WEIGHT.at(lambda: [(torch.randn(5, 2, 4, 4), norm_of(2))], but=BUT_OTHERS)
+OTHER_BIAS = OTHER_WEIGHT.at(OTHER_WEIGHT.given, seen=part(1), what="the new bias", but=BUT_OTHERS)
 
 
-@torch.no_grad()
-def _check_folded(weight: Tensor, norm: nn.BatchNorm2d, new: Tensor, bias: Tensor, when: str) -> None:
-    x = torch.randn(2, weight.shape[0], 4, 4)
-    right = norm(conv_transpose2d(x, weight, stride=2, padding=1))
-    off = float((conv_transpose2d(x, new, bias, stride=2, padding=1) - right).abs().max())
-    wrong_if(off > 1e-3, f"{when}the folded layer's outputs are off by up to {off:.3g}; they should be the same.")
+def check_seed(answer: Callable[..., Any]) -> None:
+    """A new layer draws its first weights, which does no harm; a seed that is set does."""
+    after = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        for weight, norm in WEIGHT.cases():
+            call_drawing(answer, weight=weight, norm=norm)
+        after.append(torch.get_rng_state())
+    wrong_if(after[0].equal(after[1]), "your function sets torch's global seed, for the whole program.")
 
 
 # --- low_rank_forward ---
 
 
-def forward_mistakes(x: Tensor, weight: Tensor, a: Tensor, b: Tensor) -> list[tuple[Tensor, str]]:
-    """What the known mistakes make of a square layer, and how to call them."""
+def adapted(x: Tensor, weight: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return x @ weight.T + x @ a.T @ b.T
+
+
+def forward_mistakes(x: Tensor, weight: Tensor, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    """What the known mistakes make of a square layer."""
     own, added = x @ weight.T, x @ a.T @ b.T
-    return [
-        (own, "only the frozen W is applied: B A is missing."),
-        (added, "only B A is applied: the frozen W is missing."),
-        (x @ (weight + b @ a), "the transpose is missing: W has a row for each output, so a layer computes x W^T."),
-        (own + x @ (b @ a), "W is transposed and B A is not: both have a row for each output."),
-        (x @ weight + added, "B A is transposed and W is not: both have a row for each output."),
-        (
-            own + added / len(a),
-            "B A is divided by the rank, as a factor alpha / rank with alpha 1 would do; here the factor is 1.",
+    return {
+        "only the frozen W is applied: B A is missing.": own,
+        "only B A is applied: the frozen W is missing.": added,
+        "the transpose is missing: W has a row for each output, so a layer computes x W^T.": x @ (weight + b @ a),
+        "W is transposed and B A is not: both have a row for each output.": own + x @ (b @ a),
+        "B A is transposed and W is not: both have a row for each output.": x @ weight + added,
+        "B A is divided by the rank, as a factor alpha / rank with alpha 1 would do; here the factor is 1.": own
+        + added / len(a),
+        "B A multiplies W; it is added to it.": x @ (weight * (b @ a)).T,
+        "B A is subtracted; it is added.": own - added,
+        "the outputs are right, but x W^T is detached: no gradient passes W to the layers below, which may train.": (
+            own.detach() + added
         ),
-        (x @ (weight * (b @ a)).T, "B A multiplies W; it is added to it."),
-        (own - added, "B A is subtracted; it is added."),
+        "the outputs are right, but the input of B A is detached, and the layers below get a part of their gradient "
+        "alone.": own + x.detach() @ a.T @ b.T,
+    }
+
+
+def layer(inputs: int, outputs: int, start: float) -> Any:
+    """A function that draws the arguments: five rows, W, A, and B times `start`."""
+    return lambda: [
+        (torch.randn(5, inputs), torch.randn(outputs, inputs), torch.randn(2, inputs), torch.randn(outputs, 2) * start)
     ]
 
 
-def check_low_rank_forward(answer: Answer) -> str:
-    """`low_rank_forward(x, weight, a, b)`: x (W + B A)^T, with W (out, in), A (rank, in), B (out, rank)."""
-    x, weight = torch.randn(5, 4), torch.randn(4, 4)  # square, so that a missing transpose is not refused
-    a, b = torch.randn(2, 4, requires_grad=True), torch.randn(4, 2, requires_grad=True)
-    before = weight.clone()
-    got = _outputs(answer, x, weight, a, b)
-    wrong_if(
-        not close(weight.detach(), before),
-        "W itself has changed: it is frozen, so add B A to a copy, or apply the two parts one after the other.",
-    )
-    wrong_if(weight.requires_grad, "W has been made to want gradients: it is frozen, and only A and B train.")
-    with torch.no_grad():
-        for value, message in forward_mistakes(x, before, a, b):
-            wrong_if(close(got.detach(), value), message)
-        right = x @ (before + b @ a).T
-    wrong_if(
-        not close(got.detach(), right),
-        f"the outputs are off by up to {float((got.detach() - right).abs().max()):.3g} from x (W + B A)^T.",
-    )
-    wrong_if(
-        not got.requires_grad, "the outputs are right, but no gradient flows through them: A and B are what trains."
-    )
-    to_a, to_b = torch.autograd.grad(got.sum(), [a, b], allow_unused=True)
-    for name, gradient in (("A", to_a), ("B", to_b)):
-        wrong_if(gradient is None, f"the outputs are right, but no gradient reaches {name}: it is detached.")
-    wrong_if(
-        not (close(to_a, b.sum(0)[:, None] * x.sum(0)) and close(to_b, (x @ a.T).sum(0).expand(4, 2))),
-        "the outputs are right, but the gradient for A or B is not: part of B A is detached.",
-    )
-    _check_other_shapes(answer)
-    return "Value, gradients for A and B, and W unchanged at the start, where B is 0."
-
-
-def _check_other_shapes(answer: Answer) -> None:
-    """A layer from 6 to 3, whose B is 0 as at the start."""
-    x, weight, a, b = torch.randn(2, 6), torch.randn(3, 6), torch.randn(2, 6), torch.zeros(3, 2)
-    try:
-        got = _outputs(answer, x, weight, a, b)
-    except Raised as error:
-        raise Wrong(f"right for a square W, but with 6 inputs and 3 outputs {error}") from error
-    wrong_if(
-        not close(got.detach(), x @ weight.T),
-        "right for a square W, but with 6 inputs, 3 outputs and B = 0 the outputs are not x W^T.",
-    )
-
-
-def _outputs(answer: Answer, x: Tensor, weight: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    value = call(answer, x=x, weight=weight, a=a, b=b)
-    _written(value)
-    return _tensor(value, (len(x), len(weight)), "what your function returns")
-
+FORWARD = Value(
+    right=adapted,
+    given=layer(4, 4, 1.0),  # square, so that a missing transpose is not refused
+    mistakes=forward_mistakes,
+    what="the output",
+    wrong="the output at {place} is {got:.3f}; x (W + B A)^T is {right:.3f} there.",
+    learns=["x", "a", "b"],
+    cut="the outputs are right, but no gradient reaches `{name}`: it is detached. A and B are what trains, and the "
+    "layers below may.",
+    slope="the outputs are right, but the gradient in `{name}` is not: part of B A is detached.",
+)
+OBLONG = FORWARD.at(
+    layer(6, 3, 1.0),
+    but="right for a square W, but with 6 inputs and 3 outputs ",
+    wrong="the outputs are not x (W + B A)^T.",
+)
+START = OBLONG.at(
+    layer(6, 3, 0.0),
+    but="right for a random B, but with B = 0, as at the start, ",
+    learns=[],
+    wrong="the outputs are not x W^T.",
+)
 
 # --- break_even_rank ---
 
 SIZES = [(6272, 64), (128, 1024), (64, 16), (10, 10), (3, 6), (12, 4), (7, 1)]
-
-RANK_MISTAKES: list[tuple[Callable[[int, int], float], str]] = [
-    (
-        lambda m, n: m * n // (m + n),
-        "rounded down: where the division leaves a rest, B A is still the smaller one at this rank.",
-    ),
-    (
-        lambda m, n: m * n // (m + n) + 1,
-        "one too large where the division is exact: 'as many' counts as even, so for 10 by 10 rank 5 is right.",
-    ),
-    (
-        lambda m, n: round(m * n / (m + n)),
-        "rounded to the nearest: where that is down, B A is still the smaller one. Round up.",
-    ),
-    (
-        lambda m, n: min(m, n),
-        "that is the largest rank that W can have; B A has outgrown W before, because it is two matrices.",
-    ),
-    (lambda m, n: n, "only B is counted, with a row for each of W's; A has a column for each of W's."),
-    (lambda m, n: m, "only A is counted, with a column for each of W's; B has a row for each of W's."),
-    (lambda m, n: m + n, "that is how many numbers rank 1 has; the question is at which rank they are W's number."),
-    (lambda m, n: m * n / (m + n), "this is where the two lines cross, not a whole rank: round up."),
-]
-
-
-def check_break_even_rank(answer: Answer) -> str:
-    """`break_even_rank(rows, columns)`: the smallest rank at which A and B hold as many numbers as W, or more."""
-    got = [call(answer, rows=m, columns=n) for m, n in SIZES]
-    wrong_if(any(v is None or v is ... for v in got), NOTHING)
-    numbers = [_number(value, "a rank") for value in got]
-    for mistake, message in RANK_MISTAKES:
-        wrong_if(close(torch.tensor(numbers), torch.tensor([float(mistake(*size)) for size in SIZES])), message)
-    for (m, n), seen in zip(SIZES, numbers, strict=True):
-        right = -(-m * n // (m + n))
-        wrong_if(
-            seen != right,
-            f"for a W of {m} by {n} your function says {seen:g}; at rank {right} A and B hold {right * (m + n):,} "
-            f"numbers and W {m * n:,}, and a rank below they hold fewer.",
-        )
-    for value in got:
-        is_float = value.is_floating_point() if isinstance(value, Tensor) else isinstance(value, float)
-        wrong_if(is_float, f"the ranks are right, but {value!r} is a float and a rank is a whole number.")
-    return f"Right for all {len(SIZES)} sizes tried."
-
+RANK = Value(
+    right=lambda rows, columns: -(-rows * columns // (rows + columns)),
+    given=SIZES,
+    what="the rank",
+    mistakes={
+        "rounded down: where the division leaves a rest, B A is still the smaller one at this rank.": lambda m, n: (
+            m * n // (m + n)
+        ),
+        "one too large where the division is exact: 'as many' counts as even, so for 10 by 10 rank 5 is "
+        "right.": lambda m, n: m * n // (m + n) + 1,
+        "rounded to the nearest: where that is down, B A is still the smaller one. Round up.": lambda m, n: round(
+            m * n / (m + n)
+        ),
+        "that is the largest rank that W can have; B A has outgrown W before, because it is two matrices.": min,
+        "only B is counted, with a row for each of W's; A has a column for each of W's.": lambda m, n: n,
+        "only A is counted, with a column for each of W's; B has a row for each of W's.": lambda m, n: m,
+        "that is how many numbers rank 1 has; the question is at which rank they are W's number.": lambda m, n: m + n,
+        "this is where the two lines cross, not a whole rank: round up.": lambda m, n: m * n / (m + n),
+    },
+    wrong="for a W of {rows} by {columns} your function says {got:g}; at rank {right:g} A and B hold as many numbers "
+    "as W, or more, and a rank below they hold fewer.",
+)
 
 # --- top_share ---
 
-STRETCHES = (4.0, 2.0, 1.0, 0.5)
 
-SHARE_MISTAKES: list[tuple[Callable[[Tensor, int], Tensor | float], str]] = [
-    (lambda s, r: s[:r].sum() / s.sum(), "the singular values are not squared: a share of the squared norm is asked."),
-    (
-        lambda s, r: s[:r].norm() / s.norm(),
-        "that is the root of the share: norms are compared, and squared norms are asked.",
-    ),
-    (lambda s, r: 1 - s[:r].square().sum() / s.square().sum(), "that is the share which is left over: 1 minus it."),
-    (
-        lambda s, r: s[-r:].square().sum() / s.square().sum(),
-        "the smallest singular values are summed, not the largest: mind the order in which they come.",
-    ),
-    (
-        lambda s, r: s[r - 1].square() / s.square().sum(),
-        "that is the share of one direction alone, the rank-th; sum those before it too.",
-    ),
-    (
-        lambda s, r: s[: r - 1].square().sum() / s.square().sum(),
-        "one direction too few is summed: rank 1 has one, so the slice ends at `rank`.",
-    ),
-    (lambda s, r: s[:r].square().sum() / s[0].square(), "divided by the largest alone; divide by the sum of all."),
-    (lambda s, r: s[:r].square().sum(), "the sum of squares is not yet a share: divide by that of all."),
-    (
-        lambda s, r: s[:r].pow(4).sum() / s.pow(4).sum(),
-        "these are fourth powers: the eigenvalues of M^T M are squares of M's singular values already.",
-    ),
-    (lambda s, r: 100 * s[:r].square().sum() / s.square().sum(), "that is in per cent; give a share, from 0 to 1."),
-    (lambda s, r: r / len(s), "that is the share of the directions' number, whatever the matrix holds."),
-]
+def share(matrix: Tensor, rank: int) -> Tensor:
+    squares = torch.linalg.svdvals(matrix).square()
+    return squares[:rank].sum() / squares.sum()
 
 
-def check_top_share(answer: Answer) -> str:
-    """`top_share(matrix, rank)`: the share of the squared norm that the largest singular values hold."""
-    s = torch.tensor(STRETCHES)
-    left, right = (torch.linalg.qr(torch.randn(n, 4))[0] for n in (6, 4))
-    matrix = left @ (s[:, None] * right.T)
-    ranks = (1, 2, 3)
-    numbers = [_share(answer, matrix, r) for r in ranks]
-    for mistake, message in SHARE_MISTAKES:
-        wrong_if(close(torch.tensor(numbers), torch.tensor([float(mistake(s, r)) for r in ranks])), message)
-    _check_shares("", zip(ranks, numbers, strict=True), s)
-    _check_shares("of a matrix that is wider than high ", ((r, _share(answer, matrix.T, r)) for r in ranks), s)
-    _check_shares("with as many directions as there are ", [(4, _share(answer, matrix, 4))], s)
-    return "Right for a matrix with known singular values, at every rank."
+def share_mistakes(matrix: Tensor, rank: int) -> dict[str, Any]:
+    """What the known mistakes make of a matrix at a rank."""
+    s = torch.linalg.svdvals(matrix)
+    squares, right = s.square(), share(matrix, rank)
+    return {
+        "the singular values are not squared: a share of the squared norm is asked.": s[:rank].sum() / s.sum(),
+        "that is the root of the share: norms are compared, and squared norms are asked.": right.sqrt(),
+        "that is the share which is left over: 1 minus it.": 1 - right,
+        "the smallest singular values are summed, not the largest: mind the order in which they come.": squares[
+            -rank:
+        ].sum()
+        / squares.sum(),
+        "that is the share of one direction alone, the rank-th; sum those before it too.": squares[rank - 1]
+        / squares.sum(),
+        "one direction too few is summed: rank 1 has one, so the slice ends at `rank`.": share(matrix, rank - 1),
+        "one direction too many is summed: the slice ends at `rank`, which it leaves out.": share(matrix, rank + 1),
+        "divided by the largest alone; divide by the sum of all.": squares[:rank].sum() / squares[0],
+        "the sum of squares is not yet a share: divide by that of all.": squares[:rank].sum(),
+        "these are fourth powers: the eigenvalues of M^T M are squares of M's singular values already.": squares[:rank]
+        .square()
+        .sum()
+        / squares.square().sum(),
+        "that is in per cent; give a share, from 0 to 1.": 100 * right,
+        "that is the share of the directions' number, whatever the matrix holds.": rank / len(s),
+    }
 
 
-def _share(answer: Answer, matrix: Tensor, rank: int) -> float:
-    value = call(answer, matrix=matrix.clone(), rank=rank)
-    _written(value)
-    return _number(value, "a share")
+def known(*ranks: int, wide: bool = False) -> Any:
+    """A function that draws a matrix (6, 4) with singular values 4, 2, 1, 0.5, or one (4, 6), for each rank."""
+
+    def cases() -> list[tuple[Tensor, int]]:
+        left, right = (torch.linalg.qr(torch.randn(n, 4))[0] for n in (6, 4))
+        matrix = left @ (torch.tensor([4.0, 2.0, 1.0, 0.5])[:, None] * right.T)
+        return [(matrix.T if wide else matrix, rank) for rank in ranks]
+
+    return cases
 
 
-def _check_shares(of: str, found: Any, s: Tensor) -> None:
-    for rank, seen in found:
-        wanted = float(s[:rank].square().sum() / s.square().sum())
-        wrong_if(
-            not close(seen, wanted, 1e-3),
-            f"{of}your function says {seen:.4g} at rank {rank}; with singular values 4, 2, 1, 0.5 it is {wanted:.4g}.",
-        )
-
+SHARE = Value(
+    right=share,
+    given=known(1, 2, 3),
+    what="the share",
+    mistakes=share_mistakes,
+    wrong="your function says {got:.4g} at rank {rank}; with singular values 4, 2, 1, 0.5 it is {right:.4g}.",
+)
+WIDE = SHARE.at(known(1, 2, 3, wide=True), but="of a matrix that is wider than high ", wrong=SHARE.wrong)
+FULL = SHARE.at(known(4), but="with as many directions as there are ", wrong=SHARE.wrong)
 
 CHECKS: dict[str, Check] = {
-    "fold_norm": check_fold_norm,
-    "low_rank_forward": check_low_rank_forward,
-    "break_even_rank": check_break_even_rank,
-    "top_share": check_top_share,
+    "fold_norm": exercise(
+        WEIGHT,
+        BIAS,
+        OTHER_WEIGHT,
+        OTHER_BIAS,
+        check_seed,
+        passed="One layer does what the convolution and the norm did.",
+    ),
+    "low_rank_forward": exercise(
+        FORWARD, OBLONG, START, passed="Value, gradients for A and B, and W unchanged at the start, where B is 0."
+    ),
+    "break_even_rank": exercise(RANK, passed=f"Right for all {len(SIZES)} sizes tried."),
+    "top_share": exercise(SHARE, WIDE, FULL, passed="Right for a matrix with known singular values, at every rank."),
 }
