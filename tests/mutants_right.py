@@ -93,4 +93,107 @@ RIGHT: dict[str, dict[str, str]] = {
         "return math.log(lead_by_own / lead_by_other) -> as a float": "it is a float",
         "b_by_own and a_by_other exchanged": "the product of both stands on top",
     },
+    "freeze_first": {
+        "for child in net[:count]: -> over [::-1]": "the children's order does not matter",
+    },
+    "backward_cost": {
+        "return total -> as a float": "a float will do",
+    },
+    "fold_norm": {
+        "scale = norm.weight / (norm.running_var + norm.eps).sqrt() -> (.detach())": "no gradient is asked",
+    },
+    "break_even_rank": {
+        "rows and columns exchanged": "the formula is the same in both",
+    },
+    "top_share": {
+        "squares = torch.linalg.svdvals(matrix).square() -> (.detach())": "no gradient is asked",
+        "squares = torch.linalg.svdvals(matrix).square() -> (.abs())": "it is never negative",
+        "squares = torch.linalg.svdvals(matrix).square() -> (.clamp(min=0))": "it is never negative",
+        "squares = torch.linalg.svdvals(matrix).square() -> (* 0.99)": "the factor cancels",
+        "return squares[:rank].sum() / squares.sum() -> (.detach())": "no gradient is asked",
+        "return squares[:rank].sum() / squares.sum() -> (.abs())": "it is never negative",
+        "return squares[:rank].sum() / squares.sum() -> (.clamp(0, 1))": "a share lies there",
+        "return squares[:rank].sum() / squares.sum() -> (.clamp(min=0))": "it is never negative",
+        "return squares[:rank].sum() / squares.sum() -> (.flip(0))": "it is one number",
+        "return squares[:rank].sum() / squares.sum() -> as a float": "a float will do",
+    },
+    "low_rank_forward": {
+        "then x.requires_grad_()": "it wants gradients already",
+        "then a.requires_grad_()": "it wants gradients already",
+        "then b.requires_grad_()": "it wants gradients already",
+    },
+    "l2sp_penalty": {
+        "zip(parameters, start) -> arguments 0 and 1 exchanged": "the distance is the same from either end",
+        "return weight / 2 * sum(((now - then).square().sum() for now, then in pairs)) -> "
+        "(.abs())": "it is never negative",
+        "return weight / 2 * sum(((now - then).square().sum() for now, then in pairs)) -> "
+        "(.clamp(min=0))": "it is never negative",
+        "return weight / 2 * sum(((now - then).square().sum() for now, then in pairs)) -> "
+        "(.flip(0))": "it is one number",
+        "now - then -> exchanged": "it is squared",
+        "parameters and start exchanged": "the distance is the same from either end",
+    },
+    "logistic_fisher": {
+        "p = torch.sigmoid(x @ weights)[:, None] -> (.detach())": "no gradient is asked",
+        "p = torch.sigmoid(x @ weights)[:, None] -> (.abs())": "it is never negative",
+        "p = torch.sigmoid(x @ weights)[:, None] -> (.clamp(0, 1))": "a probability lies there",
+        "p = torch.sigmoid(x @ weights)[:, None] -> (.clamp(min=0))": "it is never negative",
+        "return (p * (1 - p) * x.square()).mean(0) -> (.detach())": "no gradient is asked",
+        "return (p * (1 - p) * x.square()).mean(0) -> (.abs())": "it is never negative",
+        "return (p * (1 - p) * x.square()).mean(0) -> (.clamp(min=0))": "it is never negative",
+    },
+    "anchor_relations": {
+        "others = ~torch.eye(n, dtype=torch.bool, device=h.device) -> (.detach())": "a mask has no gradient",
+        "torch.eye(n, dtype=torch.bool, device=h.device) -> without device=": "the check is on the CPU",
+        "return (unit @ unit.T)[others].reshape(n, n - 1).softmax(1) -> (.abs())": "shares are never negative",
+        "return (unit @ unit.T)[others].reshape(n, n - 1).softmax(1) -> (.clamp(0, 1))": "shares lie there",
+        "return (unit @ unit.T)[others].reshape(n, n - 1).softmax(1) -> (.clamp(min=0))": "shares are never negative",
+        "then h.requires_grad_()": "it wants gradients already",
+    },
+    "relation_divergence": {
+        "return (source * (source.log() - target.log())).sum(1).mean() -> (.abs())": "it is never negative",
+        "return (source * (source.log() - target.log())).sum(1).mean() -> (.clamp(min=0))": "it is never negative",
+        "return (source * (source.log() - target.log())).sum(1).mean() -> (.flip(0))": "it is one number",
+        "then target.requires_grad_()": "it wants gradients already",
+    },
+    "augmented_generator_loss": {
+        "return softplus(-discriminator(augment(generator(z)))).mean() -> (.abs())": "it is never negative",
+        "return softplus(-discriminator(augment(generator(z)))).mean() -> (.clamp(min=0))": "it is never negative",
+        "return softplus(-discriminator(augment(generator(z)))).mean() -> (.flip(0))": "it is one number",
+        "then discriminator.requires_grad_()": "D wants gradients already",
+        "then generator.requires_grad_()": "G wants gradients already",
+    },
+    "shift_right": {
+        "int(offsets.abs().max()) -> without int()": "pad and slices take a tensor of one number",
+        "offsets.tolist() -> without .tolist()": "slices take a tensor of one number",
+    },
+    "leak_share": {
+        "mean = real.mean(0) -> (.detach())": "no gradient is asked",
+        "w = transform(real).mean(0) - mean -> (.detach())": "no gradient is asked",
+        "return ((samples.mean(0) - mean) * w).sum() / (w * w).sum() -> (.detach())": "no gradient is asked",
+        "return ((samples.mean(0) - mean) * w).sum() / (w * w).sum() -> (.flip(0))": "it is one number",
+        "return ((samples.mean(0) - mean) * w).sum() / (w * w).sum() -> as a float": "a float will do",
+    },
+    "ada_step": {
+        "r = torch.sign(real_logits).mean() -> (.detach())": "no gradient is asked",
+        "r = torch.sign(real_logits).mean() -> (.clamp(0, 1))": "a negative r is below the target, as 0 is",
+        "r = torch.sign(real_logits).mean() -> (.clamp(min=0))": "a negative r is below the target, as 0 is",
+        "r = torch.sign(real_logits).mean() -> (.flip(0))": "it is one number",
+        "torch.sign(r - 0.6).item() -> without .item()": "a tensor of one number will do",
+        "return min(max(p, 0.0), 1.0) -> as a float": "it is a float",
+        "min(max(p, 0.0), 1.0) -> arguments 0 and 1 exchanged": "the smaller of two has no order",
+        "max(p, 0.0) -> arguments 0 and 1 exchanged": "the larger of two has no order",
+        "1.0 -> 1": "the same number",
+    },
+    "chosen_by_validation": {
+        "return test[validation.index(min(validation))] -> as a float": "it is a float",
+    },
+    "paired_difference": {
+        "d - mean -> exchanged": "it is squared",
+    },
+    "not_dominated": {
+        "return q[0] <= p[0] and q[1] <= p[1] and (q != p) -> (* 0.99)": "what is not 0 is as true",
+        "return q[0] <= p[0] and q[1] <= p[1] and (q != p) -> negated": "what is not 0 is as true",
+        "return q[0] <= p[0] and q[1] <= p[1] and (q != p) -> as a float": "what is not 0 is as true",
+    },
 }

@@ -120,7 +120,10 @@ def fisher_mistakes(weights: Tensor, x: Tensor) -> dict[str, Any]:
 
 FISHER = Value(
     right=fisher,
-    given=lambda: [(torch.tensor([0.8, -1.2, 0.3]), torch.randn(40, 3) + torch.tensor([0.5, 0.0, -0.4]))],
+    given=lambda: [
+        (torch.tensor([0.8, -1.2, 0.3]), torch.randn(40, 3) + torch.tensor([0.5, 0.0, -0.4])),
+        (torch.tensor([0.1, -0.2, 0.05]), 5 * torch.randn(7, 3)),  # F above 1
+    ],
     mistakes=fisher_mistakes,
     signs={
         "there is one row for each input: average over the inputs, the first axis.": lambda f, w, x: f.shape == x.shape,
@@ -265,14 +268,15 @@ def with_gradient(returned: Any, source: Tensor, target: Tensor) -> tuple[Tensor
     """The value, and its gradient in the logits of the target's shares, which an answer may normalise once more."""
     value, slope = scalar(returned, "the divergence"), torch.zeros_like(target)
     if value.requires_grad:
-        (found,) = torch.autograd.grad(value, target, allow_unused=True)
+        (found,) = torch.autograd.grad(value, target, allow_unused=True, retain_graph=True)
         slope = slope if found is None else found
     return value.detach(), target.detach() * (slope - (slope * target.detach()).sum(1, keepdim=True))
 
 
 def shares() -> list[tuple[Tensor, Tensor]]:
     kept, now = torch.randn(4, 3).softmax(1), torch.randn(4, 3).softmax(1)
-    return [(kept, now.requires_grad_()), (kept, kept.clone().requires_grad_())]
+    far = (5 * torch.randn(4, 3)).softmax(1)  # a divergence above 1
+    return [(kept, target.requires_grad_()) for target in (now, far, kept.clone())]
 
 
 DIVERGENCE = Value(
