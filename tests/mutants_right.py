@@ -117,11 +117,6 @@ RIGHT: dict[str, dict[str, str]] = {
         "return squares[:rank].sum() / squares.sum() -> (.flip(0))": "it is one number",
         "return squares[:rank].sum() / squares.sum() -> as a float": "a float will do",
     },
-    "low_rank_forward": {
-        "then x.requires_grad_()": "it wants gradients already",
-        "then a.requires_grad_()": "it wants gradients already",
-        "then b.requires_grad_()": "it wants gradients already",
-    },
     "l2sp_penalty": {
         "zip(parameters, start) -> arguments 0 and 1 exchanged": "the distance is the same from either end",
         "return weight / 2 * sum(((now - then).square().sum() for now, then in pairs)) -> "
