@@ -295,18 +295,6 @@ def scalar(value: Any, what: str) -> torch.Tensor:
     return value.reshape(())
 
 
-def number(value: Any, wanted: str) -> float:
-    """`value` as a float, or `Wrong`. `wanted` says what is right: "one number is wanted"."""
-    if value is None or value is ...:
-        raise Wrong(NOTHING)
-    try:
-        if isinstance(value, (str, bytes)) or torch.is_complex(torch.as_tensor(value)):
-            raise TypeError
-        return float(value)
-    except Exception:  # an object's own __float__ may raise anything
-        raise Wrong(f"your function returns {shown(value)}; {wanted}.") from None
-
-
 def close(a: float | torch.Tensor, b: float | torch.Tensor, tolerance: float = 1e-4) -> bool:
     """True where two numbers or tensors of one shape agree to a relative (below 1: absolute) tolerance."""
     x, y = torch.as_tensor(a, dtype=torch.float64), torch.as_tensor(b, dtype=torch.float64)

@@ -32,8 +32,3 @@ class LinearGenerator(nn.Module):
 def all_parameters(module: nn.Module) -> Tensor:
     """All parameters in one vector, a copy."""
     return torch.cat([p.detach().flatten() for p in module.parameters()]).clone()
-
-
-def all_statistics(module: nn.Module) -> Tensor:
-    """All floating buffers in one vector, a copy. (Batch norm's count of batches is an integer, left out.)"""
-    return torch.cat([b.detach().flatten() for b in module.buffers() if b.is_floating_point()]).clone()
