@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import real_data
 import torch
-from bad_server import BadServer
 from tiny_sets import (
     CIFAR_CLASSES,
     FLOWER_LABELS,
@@ -27,13 +26,6 @@ from tiny_sets import (
 )
 
 from tgan_lib.data import load, reading
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[BadServer]:
-    alone(monkeypatch, tmp_path)
-    with BadServer() as server:
-        yield server
 
 
 @pytest.fixture

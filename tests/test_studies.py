@@ -275,7 +275,7 @@ def test_the_face_offs_settings_are_those_that_ended_nearest() -> None:
     readings = ([50.0, 40.0], [5.0, 30.0], [50.0, 20.0], [50.0, 60.0])
     cells = [
         tried(way, rate, face_off.first_own(way), ends)
-        for way in face_off.STRATEGIES
+        for way in face_off.WAYS
         for rate, ends in zip(face_off.RATES, readings, strict=True)
     ]
     cells.append(tried("l2sp", 3.0, 0.01, [50.0, 10.0]))

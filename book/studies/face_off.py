@@ -35,8 +35,22 @@ from study import RESULTS, Part, Study, command_line
 
 from tgan_lib import Distance, few_shot
 from tgan_lib.results import Results
-from tgan_lib.transfer.strategies import STRATEGIES, adapt
+from tgan_lib.transfer.strategies import adapt
 
+WAYS = (
+    "scratch",
+    "fine_tune",
+    "freeze_d",
+    "scale_shift",
+    "low_rank",
+    "miner",
+    "l2sp",
+    "ewc",
+    "correspondence",
+    "diff_augment",
+    "ada",
+    "freeze_d_diff_augment",
+)  # what is compared; the library may have learnt more since
 SEEDS = (0, 1, 2)
 NUMBERS = (10, 50, 100, 500)
 STEPS, READINGS = 500, 5
@@ -119,7 +133,7 @@ def make(quick: bool = False) -> Study:
     )
     to_pool = Distance(first.pool, features=FEATURES, n=samples)
     picture = Path(tempfile.mkdtemp()) / "face_off.png" if quick else RESULTS / "face_off.png"
-    order = [(pair, n, way) for pair in PAIRS for n in NUMBERS for way in STRATEGIES]
+    order = [(pair, n, way) for pair in PAIRS for n in NUMBERS for way in WAYS]
 
     def search(way: str, rate: float, own: Any, seed: int) -> dict[str, Any]:
         given = {} if own is None else {OWN[way][0]: own}
@@ -155,7 +169,7 @@ def make(quick: bool = False) -> Study:
         "steps": [steps * r // per_run for r in range(1, per_run + 1)],
         "seeds": SEEDS,
         "numbers": NUMBERS,
-        "ways": tuple(STRATEGIES),
+        "ways": WAYS,
         "pairs": tuple(PAIRS),
         "samples": samples,
         "features": FEATURES,
@@ -165,10 +179,10 @@ def make(quick: bool = False) -> Study:
         "threads": torch.get_num_threads(),
     }
     owns = list(dict.fromkeys([None, *(value for _, values in OWN.values() for value in values)]))
-    tried = {"way": tuple(STRATEGIES), "rate": RATES, "own": owns, "seed": (SEARCH_SEED,)}
+    tried = {"way": WAYS, "rate": RATES, "own": owns, "seed": (SEARCH_SEED,)}
     study = Study(
         "face_off",
-        {"pair": tuple(PAIRS), "n": NUMBERS, "way": tuple(STRATEGIES), "seed": SEEDS},
+        {"pair": tuple(PAIRS), "n": NUMBERS, "way": WAYS, "seed": SEEDS},
         settings,
         compute,
         before=[

@@ -63,7 +63,7 @@ function drawData(data, n, normal, from = 0) {
   return points;
 }
 
-/** As tgan_lib.coverage.mixture_modes: modes with a good sample, and the share of samples within 3 deviations of one. */
+/** As tgan_lib.metrics.mixture_modes: modes with a good sample, and the share of samples within 3 deviations of one. */
 function countModes(data, points) {
   const hits = data.centres.map(() => 0), n = points.length / 2;
   for (let i = 0; i < n; i++) {
