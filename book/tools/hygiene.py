@@ -31,7 +31,11 @@ from notebooks import (
 
 MOST_LINES, MOST_MEDIAN_LINES = 40, 12
 MOST_BYTES, MOST_TEXT_BYTES = 1_500_000, 100_000
-FRAMES_PNG = re.compile(r"url\(data:image/png;base64,[\w+/=]+\)")  # as tgan_lib.widgets.frames writes it
+# What is a picture in an output of tgan_lib's, and the script that such an output brings.
+NOT_TEXT = re.compile(
+    r"url\(data:image/png;base64,[\w+/=]+\)|<svg .*?</svg>|<(?P<tag>script|style) data-tgan.*?</(?P=tag)>",
+    re.DOTALL,
+)
 WORDS = (1_500, 3_000)
 SHORTEST_ALT = 40  # characters
 WIDGETS = "application/vnd.jupyter.widget"
@@ -167,7 +171,7 @@ def no_absolute_paths(nb: Any, book: Book) -> list[str]:
 
 
 def nothing_heavy_stored(nb: Any, book: Book) -> list[str]:
-    """No widget state is stored, and no weights as text; the picture of `Frames` counts as one."""
+    """No widget state is stored, and no weights as text; a picture or a script that comes in HTML counts as one."""
     found = ["widget state is stored in the notebook's metadata"] if "widgets" in nb.metadata else []
     for cell in code_cells(nb):
         for output in cell.outputs:
@@ -175,7 +179,7 @@ def nothing_heavy_stored(nb: Any, book: Book) -> list[str]:
             if any(mime.startswith(WIDGETS) for mime in data):
                 found.append(f"{label(nb, cell)}: a widget's view is stored; it needs a kernel to be seen")
             sizes = {
-                mime: len(FRAMES_PNG.sub("", str(text))) for mime, text in data.items() if not is_image(mime)
+                mime: len(NOT_TEXT.sub("", str(text))) for mime, text in data.items() if not is_image(mime)
             }
             sizes["text"] = len(output.get("text", ""))
             for mime, size in sizes.items():

@@ -23,17 +23,21 @@ from PIL import Image
 from plain_links import FOLDER, Index, extension
 from plain_markdown import Page, cell
 
+from tgan_lib.plots import INK
+from tgan_lib.widgets.inline import without_tails
+
 SOLUTION = "**Solution.** In the next cell, folded: click its three dots, or *Show code* in Colab."
 NO_INPUT = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 NO_OUTPUT = {"hide-output", "hide-cell", "remove-output", "remove-cell"}
 FOLDING = extension("folding")
 PREFIX = "application/papermill.record/"  # before the MIME type of a glued value
+SVG = re.compile(r'<svg [^>]*aria-label="(?P<alt>[^"]*)"[^>]*>.*?</svg>', re.DOTALL)
 FRAMES = re.compile(
-    r'<div class="tgan-frames" data-frames="\w+" data-about="[^"]*">'
+    r'<div class="(?:tgan-box )?tgan-frames" data-frames="\w+" data-about="[^"]*">'
     r'<div role="img" aria-label="(?P<alt>[^"]*)" style="width:min\(100%,(?P<width>\d+)px\)'
     r".*?url\(data:image/png;base64,(?P<png>[\w+/=]+)\) "
     r'(?P<x>[\d.e-]+)% (?P<y>[\d.e-]+)%/(?P<columns>\d+)% (?P<rows>\d+)% no-repeat"></div>'
-    r'.*<div aria-live="polite"[^>]*>(?P<caption>.*?)</div><script>.*</script></div>',
+    r'.*?<div aria-live="polite"[^>]*>(?P<caption>.*?)</div>(?:<script>.*?</script>)?</div>',
     re.DOTALL,
 )
 
@@ -129,11 +133,24 @@ def plain_outputs(outputs: list[Any], alt: str) -> Iterator[Any]:
             if all(mime.startswith(PREFIX) for mime in output.data):
                 continue
             if "text/html" in output.data:
-                output.data["text/html"] = FRAMES.sub(still, output.data["text/html"])
+                output.data["text/html"] = without_scripts(output.data["text/html"])
             output.metadata.pop("needs_background", None)  # our figures can be read on light and on dark
             if alt:
                 output.metadata |= {mime: {"alt": alt} for mime in output.data if is_image(mime)}
         yield output
+
+
+def without_scripts(text: str) -> str:
+    """What moves on the site as Jupyter shows it before a cell is run: words, and pictures as pictures."""
+    if "tgan-" not in text:
+        return text
+    return SVG.sub(as_image, without_tails(FRAMES.sub(still, text)))
+
+
+def as_image(svg: re.Match[str]) -> str:
+    """An SVG in a page as an image, since Jupyter takes SVG out of what nobody has run."""
+    drawing = svg[0].replace("currentColor", INK).encode()
+    return f'<img src="data:image/svg+xml;base64,{base64.b64encode(drawing).decode()}" alt="{svg["alt"]}">'
 
 
 def still(frames: re.Match[str]) -> str:

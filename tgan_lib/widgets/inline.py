@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-KINDS = ("predict",)
+KINDS = ("predict", "frames")
 STYLE = re.compile(r'<style data-tgan="(\w+)">.*?</style>', re.DOTALL)
+OLD_FRAMES = re.compile(
+    r"""<script>\s*for \(const box of document\.querySelectorAll\('\[data-frames="\w+"\].*?</script>""",
+    re.DOTALL,
+)
 CALL = re.compile(r"<script data-tgan-call>.*?</script>", re.DOTALL)
 SCRIPT = re.compile(r'<script data-tgan="(\w+)">.*?</script>', re.DOTALL)
 
@@ -65,6 +69,8 @@ def without_tails(text: str) -> str:
 
 def linked(text: str, folder: str) -> str:
     """A page whose outputs take style and script from `folder`, an address that ends with a slash."""
+    # frames that were stored when each had a short script of its own
+    text = OLD_FRAMES.sub('<style data-tgan="frames"></style><script data-tgan="frames"></script>', text)
     first: set[str] = set()
 
     def style_of(found: re.Match[str]) -> str:
