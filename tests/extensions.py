@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
 FOLDER = Path(__file__).resolve().parents[1] / "book" / "_ext"
+sys.path.append(str(FOLDER))  # they import each other by name
 
 
 def extension(name: str) -> ModuleType:
@@ -15,5 +17,6 @@ def extension(name: str) -> ModuleType:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up there
     spec.loader.exec_module(module)
     return module

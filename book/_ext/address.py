@@ -7,24 +7,9 @@ before the book is published. Launch, source and issue buttons are the theme's, 
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
+from published import site
 from sphinx.application import Sphinx
 from sphinx.config import Config
-
-TOOL = Path(__file__).resolve().parents[1] / "tools" / "address.py"
-
-
-def site(url: str) -> str | None:
-    """Where the pages of the repository at `url` are published; None for the placeholder."""
-    spec = importlib.util.spec_from_file_location("book_address_tool", TOOL)
-    assert spec
-    assert spec.loader
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    found: str | None = tool.site(url.rstrip("/"))
-    return found
 
 
 def ways_to_run(published: bool) -> dict[str, str]:

@@ -13,6 +13,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 CHAPTERS = re.compile(r"\bchapters? \d+(?:(?:,? and |, | to )\d+)*")
+HOURS = {"an hour": "1 h", "an hour and a quarter": "1¼ h", "an hour and a half": "1½ h"}
 
 
 def facts(paragraphs: list[str]) -> list[str]:
@@ -23,7 +24,7 @@ def facts(paragraphs: list[str]) -> list[str]:
         if ran := re.search(r"everything: ([\d hmins]+?) on ", time):
             found.append(f"{ran[1]} to run")
         if do := re.search(r"To read and do: (?:about )?(an hour[^.;,]*|[^.;,]+)", time):
-            found.append(f"{do[1].strip()} to read")
+            found.append(f"{HOURS.get(do[1].strip(), do[1].strip())} to read")
     if need := by_head.get("You"):
         chapters = list(dict.fromkeys(CHAPTERS.findall(need)))
         first = re.split(r"[,.:;(]", need.removeprefix("You need").strip())[0].strip()

@@ -9,14 +9,11 @@ from __future__ import annotations
 import html
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
-from sphinx.application import Sphinx
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests load this file by its path
 import folding
+from sphinx.application import Sphinx
 
 NOT_WRITTEN = re.compile(r"^[\w. -]+: not written yet\.$")
 YOURS = (
@@ -47,6 +44,8 @@ def fold_cell(cell: CELL) -> None:
     shown = any(not is_glued(output) for output in cell["outputs"])
     tag = "hide-cell" if found.output and shown else "hide-input"
     metadata["tags"] = [*(t for t in tags if t not in folding.FOLDED), tag]
+    if not found.label.startswith("Code"):
+        metadata["tags"].append("set-up")  # not for paper
     prompts = metadata.setdefault("mystnb", {})
     prompts.setdefault("code_prompt_show", found.label)
     prompts.setdefault("code_prompt_hide", found.label)
@@ -87,14 +86,32 @@ def without_origins(output: CELL) -> list[CELL]:
     return [p for p in pieces if p["output_type"] != "stream" or p["text"].strip()]
 
 
-PRE = re.compile(r'(<div class="highlight"><pre><span></span>)(.*?)(</pre>)', re.DOTALL)
+PRE = re.compile(
+    r'(?P<open>(?P<output><div class="output[^>]*>)?<div class="highlight"><pre><span></span>)(?P<lines>.*?)</pre>',
+    re.DOTALL,
+)
 TAG = re.compile(r"<[^>]*>")
 NARROW = 32  # columns that fit a phone: only longer lines need to know how far they are indented
 
 
 def with_lines(body: str) -> str:
-    """Listings whose long lines know their indentation, so that a wrapped line hangs under its own beginning."""
-    return PRE.sub(lambda pre: pre[1] + "\n".join(map(hanging, pre[2].split("\n"))) + pre[3], body)
+    """Listings whose long lines know their indentation, so that a wrapped line hangs under its own beginning.
+
+    A printed output in columns is left as it is: it scrolls, since columns that wrap say nothing.
+    """
+
+    def hang(pre: re.Match[str]) -> str:
+        lines = pre["lines"].split("\n")
+        if pre["output"] and in_columns(html.unescape(TAG.sub("", pre["lines"])).split("\n")):
+            return pre[0]
+        return pre["open"] + "\n".join(map(hanging, lines)) + "</pre>"
+
+    return PRE.sub(hang, body)
+
+
+def in_columns(lines: list[str]) -> bool:
+    """Whether lines were padded to stand in columns."""
+    return sum(bool(re.search(r"\S {2,}\S", line)) for line in lines) >= 2
 
 
 def hanging(line: str) -> str:

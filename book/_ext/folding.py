@@ -124,7 +124,7 @@ def weigh(node: ast.stmt, drawn: set[str]) -> Lines:
     if inside:
         head = inside[0].lineno - node.lineno
         own = measure(inside, drawn)
-        return own + kind(own.report >= own.teach)(max(head, 0))
+        return own + kind(own.report > own.teach)(max(head, 0))
     return simple(node, length, drawn)
 
 

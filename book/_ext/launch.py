@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from address import site
+from published import site
 from sphinx.application import Sphinx
 
 FOLDER = "notebooks"

@@ -24,16 +24,20 @@ RULE = re.compile(
     r"(?:^|(?<=[}/{;]))\s*([^{}@;/]*\[data-theme=[\"']?(?:light|dark)[\"']?\][^{}]*)\{([^{}]*)\}"
 )
 SCHEME = re.compile(r"\[data-theme=[\"']?(light|dark)[\"']?\]")
+COMMA = re.compile(r",(?![^()]*\))")  # between selectors, not inside :is(...) or :not(...)
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-# What only a script could use.
-FURNITURE = ".theme-switch-button, .search-button, .btn-fullscreen-button { display: none !important; }"
+# What only a script could use goes, and what only a script would bring (the logo on dark) is there.
+FURNITURE = (
+    ".theme-switch-button, .search-button, .btn-fullscreen-button { display: none !important; }\n"
+    "html[data-theme] .navbar-brand img.only-light { display: block !important; }"
+)
 
 
 def scriptless(css: str) -> str:
     """The rules of a style sheet that ask for a scheme, for `auto` and by the system's scheme."""
     found: dict[str, list[str]] = {"light": [], "dark": []}
     for selectors, body in RULE.findall(COMMENT.sub("", css)):
-        for selector in selectors.split(","):
+        for selector in COMMA.split(selectors):
             for scheme in found:
                 if set(SCHEME.findall(selector)) == {scheme}:
                     found[scheme].append(f"{SCHEME.sub('[data-theme=auto]', selector.strip())} {{{body}}}")

@@ -10,8 +10,8 @@ import posixpath
 import re
 from typing import Any
 
-from address import site
 from docutils import nodes
+from published import site
 from sphinx.application import Sphinx
 
 LONGEST = 200  # characters of a description; what shows it cuts there anyway

@@ -2,6 +2,12 @@
 // Solutions and discussions stay as they are: nobody asks for those by asking for code.
 (() => {
   const KEY = "book-all-code";
+  // On paper a card and the origins of numbers stand open; code says that it was folded.
+  const onPaper = document.querySelectorAll("details.card-chapter, details.origin");
+  const shut = [];
+  addEventListener("beforeprint", () => onPaper.forEach((e) => { if (!e.open) { shut.push(e); e.open = true; } }));
+  addEventListener("afterprint", () => shut.splice(0).forEach((e) => { e.open = false; }));
+
   const folds = [...document.querySelectorAll(".cell:not(.tag_solution) > details.hide")];
   const place = document.querySelector(".article-header-buttons");
   if (!folds.length || !place) return;
