@@ -20,7 +20,7 @@ from tgan_lib.results import FOLDER, Results, picture, results
 STUDIES = Path(__file__).resolve().parents[1] / "book" / "studies"
 sys.path.insert(0, str(STUDIES))
 
-from study import Part, Study, command_line, differing  # noqa: E402
+from study import Part, Study, command_line, differing, key_of  # noqa: E402
 
 AXES = {"run": ("a", "b"), "n": (10, 100), "seed": (0, 1, 2)}
 
@@ -215,6 +215,9 @@ def test_every_study_runs_and_its_cells_stand_on_the_axes_of_those_stored(
             same = [c for c in there.cells if c.part == cell.part and c.at == cell.at]
             assert same, f"{cell} is not stored"
             assert cell.found.keys() == same[0].found.keys()
+    study.content = json.loads(path.read_text())  # some parts ask what was found
+    planned = [key_of(part.name, at) for part in study.parts for at in part.places()]
+    assert sorted(planned) == sorted(key_of(cell.part, cell.at) for cell in there.cells)
 
 
 def test_importing_the_studies_leaves_the_librarys_dictionaries_alone() -> None:

@@ -268,13 +268,12 @@ def make(quick: bool = False) -> Study:
         "mlp_source": MLP_SOURCE,
         "threads": torch.get_num_threads(),
     }
-    moments_part = Part("moments", {"setting": tuple(MOMENTS), "seed": SEEDS}, runs.moments)
     return Study(
         "source_to_target",
         {"setting": tuple(SETTINGS), "seed": SEEDS},
         settings,
         runs.one,
-        after=[] if quick else [moments_part],
+        after=[Part("moments", {"setting": tuple(MOMENTS), "seed": SEEDS}, runs.moments)],
         smallest={"setting": ("D only, fresh head", "both, source as reals")} if quick else None,
     )
 

@@ -105,11 +105,11 @@ class Study:
         for axis in only or {}:
             if axis not in axes:
                 raise SystemExit(str(unknown_name(f"axis of the study {self.name}", axis, axes)))
-        done = {_key(cell.get("part", ""), cell["at"]) for cell in self.content["cells"]}
+        done = {key_of(cell.get("part", ""), cell["at"]) for cell in self.content["cells"]}
         for part in self.parts:
             for at in part.places(self.smallest):
                 left_out = any(str(at[axis]) != value for axis, value in (only or {}).items() if axis in at)
-                if left_out or _key(part.name, at) in done:
+                if left_out or key_of(part.name, at) in done:
                     continue
                 print(f"{part.name} {json.dumps(at, ensure_ascii=False)} ...".strip(), flush=True)
                 self._add(part, at, json.loads(json.dumps(part.compute(**at))))
@@ -129,8 +129,10 @@ class Study:
         self.content["cells"].append(named | {"at": at, "found": found, "provenance": number})
 
 
-def _key(part: str, at: dict[str, Any]) -> str:
-    return json.dumps([part, at], sort_keys=True)
+def key_of(part: str, at: dict[str, Any]) -> str:
+    """What tells a cell from all others; 1 and 1.0 are one value."""
+    plain = {a: int(v) if isinstance(v, float) and v.is_integer() else v for a, v in at.items()}
+    return json.dumps([part, plain], sort_keys=True)
 
 
 def differing(stored: Any, given: Any, where: str = "") -> str:
