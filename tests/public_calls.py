@@ -103,6 +103,15 @@ def kept(path: Any, device: Any) -> t.GAN:
     return t.GAN.load(path, device)
 
 
+def revealed(choice: list[str] | None = None, **k: Any) -> str:
+    """A figure shown as the result of a prediction."""
+    import matplotlib.pyplot as plt
+
+    asked = {"slider": (0, 6, 1)} if choice is None else {"choice": choice}
+    t.predict("public", "What?", **asked)  # type: ignore[arg-type]
+    return t.reveal("public", plt.subplots(figsize=(2, 2))[0], **k)._repr_html_()
+
+
 PICTURES = np.zeros((2, 3, 4, 5), np.uint8)
 CALLS: dict[str, Call] = {
     **{f"GAN.build {n}": (t.GAN.build, partial(options, n, device="cpu")) for n in networks.NETWORKS},
@@ -227,6 +236,54 @@ CALLS: dict[str, Call] = {
             "captions": (),
             "start": {"a": 1},
             "width": 100,
+            "curve": {"x": [1.0, 2.0, 3.0]},
+            "along": "b",
+            "log": True,
+            "compare": {"b": 1},
+        },
+    ),
+    "predict": (
+        lambda **k: t.predict(**k)._repr_html_(),
+        lambda: {"name": "x", "question": "How many?", "slider": (0, 6, 1), "unit": "px", "ends": ("a", "b")},
+    ),
+    "predict choice": (
+        lambda **k: t.predict(**k)._repr_html_(),
+        lambda: {"name": "x", "question": "Which?", "choice": ["a", "b"]},
+    ),
+    "predict order": (
+        lambda **k: t.predict(**k)._repr_html_(),
+        lambda: {"name": "x", "question": "Which first?", "order": ["a", "b"], "ends": ("a", "b")},
+    ),
+    "reveal": (
+        revealed,
+        lambda: {
+            "answer": 5.0,
+            "alt": "words",
+            "caption": "words",
+            "ax": None,
+            "on": "y",
+            "places": {},
+            "digits": 1,
+            "near": 0.5,
+        },
+    ),
+    "reveal choice": (
+        partial(revealed, choice=["a", "b"]),
+        lambda: {"answer": "a", "alt": "words", "places": {"a": 0.2, "b": 0.8}},
+    ),
+    "Compare": (
+        lambda **k: t.Compare(**k)._repr_html_(),
+        lambda: {
+            "axes": {"a": ["0", "1"], "b": ["0", "1", "2"]},
+            "measures": {"x": np.ones((2, 3, 4)), "y": np.ones((2, 3))},
+            "alt": "words",
+            "x": "x",
+            "y": "y",
+            "better": {"x": "less"},
+            "log": ("x",),
+            "samples": PICTURES,
+            "start": {"b": 1},
+            "chosen": ("0", "1"),
         },
     ),
     "grids": (t.grids, lambda: {"batches": [floats(), floats()], "columns": 2}),

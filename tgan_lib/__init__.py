@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 # name -> (module, attribute); no attribute means the module itself
 _LATER: dict[str, tuple[str, str | None]] = {
     "ADA": ("augment", "ADA"),
+    "Compare": ("widgets.compare", "Compare"),
     "DiffAugment": ("augment", "DiffAugment"),
     "Distance": ("metrics", "Distance"),
     "Frames": ("widgets.frames", "Frames"),

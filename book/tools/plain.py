@@ -32,6 +32,9 @@ NO_OUTPUT = {"hide-output", "hide-cell", "remove-output", "remove-cell"}
 FOLDING = extension("folding")
 PREFIX = "application/papermill.record/"  # before the MIME type of a glued value
 SVG = re.compile(r'<svg [^>]*aria-label="(?P<alt>[^"]*)"[^>]*>.*?</svg>', re.DOTALL)
+SHEET = re.compile(
+    r' data-sheet="[^"]*"'
+)  # all samples of a comparison; two of its pictures are seen without
 FRAMES = re.compile(
     r'<div class="(?:tgan-box )?tgan-frames" data-frames="\w+" data-about="[^"]*">'
     r'<div role="img" aria-label="(?P<alt>[^"]*)" style="width:min\(100%,(?P<width>\d+)px\)'
@@ -144,7 +147,7 @@ def without_scripts(text: str) -> str:
     """What moves on the site as Jupyter shows it before a cell is run: words, and pictures as pictures."""
     if "tgan-" not in text:
         return text
-    return SVG.sub(as_image, without_tails(FRAMES.sub(still, text)))
+    return SHEET.sub("", SVG.sub(as_image, without_tails(FRAMES.sub(still, text))))
 
 
 def as_image(svg: re.Match[str]) -> str:

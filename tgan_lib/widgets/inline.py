@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-KINDS = ("predict", "frames")
+KINDS = ("predict", "frames", "compare")
 STYLE = re.compile(r'<style data-tgan="(\w+)">.*?</style>', re.DOTALL)
 OLD_FRAMES = re.compile(
     r"""<script>\s*for \(const box of document\.querySelectorAll\('\[data-frames="\w+"\].*?</script>""",
