@@ -180,6 +180,39 @@ def test_frames_become_the_picture_that_they_start_at() -> None:
     assert "script" not in shown
 
 
+def test_predictions_and_comparisons_become_words_and_pictures() -> None:
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    from tgan_lib import Compare, predict, reveal
+
+    figure, ax = plt.subplots(figsize=(3, 2))
+    ax.plot([0, 6], [0, 1], color="#7d8590")
+    parts = [
+        predict("few", "How many < 7?", slider=(0, 6, 1)),
+        reveal("few", figure, answer=5, alt="A <line>.", caption="Five of six."),
+        Compare(
+            {"way": ["a", "b"]},
+            {"far": [1, 2], "seen": [2, 1]},
+            alt="Dots.",
+            samples=np.zeros((2, 4, 4), np.uint8),
+        ),
+    ]
+    outputs = [new_output("display_data", {"text/html": part._repr_html_()}) for part in parts]
+    asked, told, compared = (
+        out.data["text/html"] for out in plain_code(new_code_cell("", outputs=outputs)).outputs
+    )
+    for text in (asked, told, compared):
+        assert not re.search(r"<script|<style|<svg|data-sheet|currentColor", text)
+    assert "How many &lt; 7?" in asked
+    picture = re.search(r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="A &lt;line&gt;."', told)
+    assert picture
+    assert b"#7d8590" in base64.b64decode(picture[1])
+    assert "It is 5." in told
+    assert compared.count("<img") == 2
+    assert "<table>" in compared
+
+
 def test_outputs_keep_what_jupyter_shows() -> None:
     record = {"scrapbook": {"name": "n", "mime_prefix": "application/papermill.record/"}}
     old = new_code_cell(

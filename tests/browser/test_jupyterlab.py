@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from visits import ROOT, Visit
 
@@ -30,6 +31,21 @@ SETTINGS = {
 }
 
 
+OUTPUTS = """
+from tgan_lib import Frames, predict, reveal
+import matplotlib.pyplot as plt, numpy as np
+predict("few", "How many of six?", slider=(0, 6, 1))
+---
+figure, ax = plt.subplots(figsize=(5, 2))
+ax.barh(["copies", "honest"], [5, 1])
+reveal("few", figure, answer=5, alt="Two bars.")
+---
+predict("ways", "In which order?", order=["a", "b", "c"])
+---
+Frames(np.zeros((3, 8, 8), np.uint8), {"step": ["0", "1", "2"]}, alt="Black.", captions=["a", "b", "c"])
+"""  # a notebook of four cells
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -42,6 +58,9 @@ def lab(chromium: str, tmp_path: Path) -> Iterator[str]:
     home, work = tmp_path / "jupyter", tmp_path / "work"
     work.mkdir()
     shutil.copy(CHAPTER, work / CHAPTER.name)
+    cells = [nbformat.v4.new_code_cell(text.strip()) for text in OUTPUTS.split("---")]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), work / "outputs.ipynb")
     for name, settings in SETTINGS.items():
         file = home / "settings" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -174,4 +193,36 @@ def test_the_chapter_runs_and_its_explorer_moves(open_page: Callable[..., Visit]
     page.mouse.move(box["x"] + box["width"] * 0.95, middle, steps=5)
     page.mouse.up()
     wait_for_change(visit, canvas, shown)
+    assert visit.outside == []
+
+
+def test_predictions_and_frames_work_in_outputs(open_page: Callable[..., Visit], lab: str) -> None:
+    visit = open_page(f"{lab}/lab/tree/outputs.ipynb")
+    page = visit.page
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    result = page.locator('.jp-OutputArea [data-reveal="few"]')
+    result.get_by_text("behind this veil").wait_for(timeout=RUN_LIMIT)
+    assert not result.locator("svg").first.is_visible()
+    asked = page.locator('.jp-OutputArea [data-predict="few"]')
+    asked.locator("input").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert asked.locator(".tgan-mine").inner_text() == "6"
+    assert result.locator("[role=status]").inner_text() == "You said 6; it is 5: 1 less than you thought."
+    assert result.locator("svg .tgan-guess text").is_visible()
+    assert page.locator(".jp-OutputArea-output img").count() == 0, "the figure is shown once"
+
+    order = page.locator('.jp-OutputArea [data-predict="ways"]')
+    order.get_by_role("button", name="Move c up").focus()
+    page.keyboard.press("ArrowUp")
+    assert [item.get_attribute("data-value") for item in order.locator("li").all()] == ["a", "c", "b"]
+
+    frames = page.locator(".jp-OutputArea .tgan-frames")
+    frames.locator("input").focus()
+    page.keyboard.press("ArrowRight")
+    assert frames.locator("[aria-live]").inner_text() == "b"
     assert visit.outside == []

@@ -3,6 +3,8 @@ const make = (tag, about = {}, ...children) => {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(about)) name.includes("-") || name === "role" ? node.setAttribute(name, value) : (node[name] = value);
   node.append(...children);
+  // JupyterLab takes arrow keys and letters for itself unless the element with the focus asks it not to.
+  if (["input", "select", "button"].includes(tag)) node.dataset.lmSuppressShortcuts = "true";
   return node;
 };
 const shape = (tag, about = {}, ...children) => {

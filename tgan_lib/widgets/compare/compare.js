@@ -50,7 +50,7 @@ function comparison(box, about) {
   const dots = methods.map((name, method) => {
     const across = shape("line", { class: "tgan-spread" }), up = shape("line", { class: "tgan-spread" });
     const label = shape("text", { "aria-hidden": "true" }, name);
-    const node = shape("g", { class: "tgan-method", role: "button", tabindex: method ? -1 : 0 },
+    const node = shape("g", { class: "tgan-method", role: "button", tabindex: method ? -1 : 0, "data-lm-suppress-shortcuts": "true" },
       across, up, shape("circle", { r: 22, class: "tgan-hit" }), shape("circle", { r: 12, class: "tgan-ring" }), shape("circle", { r: 7, class: "tgan-point" }), label);
     const tell = () => { told.textContent = `${name}: ${sentence(method)}.`; };
     node.addEventListener("pointerenter", tell);

@@ -234,7 +234,7 @@ def figure_marks(
     from .figure import Drawn, line_marks, spot_marks
 
     axes = figure.axes[:1] if ax is None else [ax]
-    if not axes or axes[0] not in figure.axes:
+    if not axes or not any(axes[0] is one for one in figure.axes):
         raise ValueError(f"ax is {shown(ax)}; one of the figure's {len(figure.axes)} axes is right")
     drawn = Drawn(figure, alt)
     if about["kind"] == "slider":
