@@ -14,6 +14,8 @@ import nbformat
 import pytest
 from docutils import nodes
 from extensions import extension
+from nbformat.v4 import new_code_cell
+from plain import plain_code
 
 import tgan_lib
 
@@ -102,6 +104,12 @@ def test_a_tag_goes_before_every_rule(tag: str) -> None:
     assert folding.fold(ONE_TURN, ["hide-input"]).label == "Code, 6 lines"
 
 
+def test_a_plain_notebook_folds_the_same_cells() -> None:
+    folded, kept = (plain_code(new_code_cell(source)).metadata for source in (PLOT, ONE_TURN))
+    assert (folded.jupyter, folded.cellView) == ({"source_hidden": True}, "form")
+    assert kept == {}
+
+
 def test_a_plot_that_a_little_work_precedes_folds_and_one_that_much_precedes_does_not() -> None:
     step = "x = torch.fft.fft(x)\n"
     assert folding.fold(step * 2 + PLOT)
@@ -179,12 +187,8 @@ def test_every_mention_of_another_chapter_is_a_link() -> None:
 
 
 def test_a_chapters_number_is_the_one_of_its_file() -> None:
-    number = extension("chapters").number
-    assert [number(name) for name in ("book/loss/06_measuring", "book/index", "book/reference/api_2x")] == [
-        6,
-        None,
-        None,
-    ]
+    names = ("book/loss/06_measuring", "book/index", "book/reference/api_2x")
+    assert [extension("chapters").number(name) for name in names] == [6, None, None]
 
 
 def test_a_card_in_a_line() -> None:
@@ -205,12 +209,8 @@ def test_a_card_in_a_line() -> None:
 def test_every_chapters_card_gives_all_four_facts() -> None:
     facts = extension("cards").facts
     for path in sorted((ROOT / "book").glob("*/[0-9][0-9]_*.ipynb")):
-        text = (
-            nbformat.read(path, as_version=4)
-            .cells[0]
-            .source.replace("**", "")
-            .replace("{measured}`run`", "9 s on CPU")
-        )
+        text = nbformat.read(path, as_version=4).cells[0].source
+        text = text.replace("**", "").replace("{measured}`run`", "9 s on CPU")
         assert len(facts(text.split("\n\n"))) == 4, path.name
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.domains.python import PythonDomain
+from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
 
 KINDS = {"class", "function", "exception", "data"}
@@ -81,21 +82,24 @@ def worded(sentence: str) -> list[nodes.Node]:
     return [nodes.literal(text=part) if i % 2 else nodes.Text(part) for i, part in enumerate(parts) if part]
 
 
-def set_formulas(app: Sphinx, doctree: nodes.document) -> None:
-    """Displayed formulas in the place of those that FORMULAS knows."""
-    if not app.env.docname.startswith("book/reference/api"):
-        return
-    for block in list(doctree.findall(nodes.literal_block)):
-        tex = FORMULAS.get(" ".join(block.astext().split()))
-        if tex is not None:
-            block.replace_self(
-                nodes.math_block(tex, tex, nowrap=False, number=None, label=None, docname=app.env.docname)
-            )
+class SetFormulas(SphinxTransform):
+    """Displayed formulas in the place of those that FORMULAS knows, before Sphinx asks which pages have some."""
+
+    default_priority = 600
+
+    def apply(self, **kwargs: Any) -> None:
+        for block in list(self.document.findall(nodes.literal_block)):
+            if (tex := FORMULAS.get(" ".join(block.astext().split()))) is not None:
+                block.replace_self(
+                    nodes.math_block(
+                        tex, tex, nowrap=False, number=None, label=None, docname=self.env.docname
+                    )
+                )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_node(Placeholder)
     app.add_directive("names", Names)
-    app.connect("doctree-read", set_formulas)
+    app.add_transform(SetFormulas)
     app.connect("doctree-resolved", fill)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

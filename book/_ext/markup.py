@@ -23,6 +23,11 @@ MENDS = (
     (re.compile(r"<dl>\s*(<dd>.*?)</dl>", re.DOTALL), signature_lines),
     # A bar says what it folds; a name that is the same for all would hide that from a screen reader.
     (re.compile(r'(<summary) aria-label="Toggle hidden content"'), r"\1"),
+    # The sidebar's arrows have no name at all: they open the pages of the entry before them.
+    (
+        re.compile(r'(<a class="[^"]*" href="[^"]*">([^<]+)</a>\s*<details[^>]*>\s*<summary)>'),
+        r'\1 aria-label="Pages of \2">',
+    ),
     # The theme opens every link of its header in a new window, also one within the book.
     (re.compile(r'(<a href="[^"]*") target="_blank"(\s+class="btn btn-sm btn-run-here")'), r"\1\2"),
     # A list's entries must be list items for a screen reader to count them.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +31,14 @@ LABEL = re.compile(r"^\(([\w-]+)\)=\s*\n+#+ +(.+)$", re.M)
 
 def extension(name: str) -> ModuleType:
     """book/_ext/NAME.py, so that a page of the site and a plain notebook say the same."""
-    spec = importlib.util.spec_from_file_location(f"book_{name}", ROOT / "book" / "_ext" / f"{name}.py")
+    folder = ROOT / "book" / "_ext"
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # last, since a tool may have the name of one
+    spec = importlib.util.spec_from_file_location(f"book_{name}", folder / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up there
     spec.loader.exec_module(module)
     return module
 
