@@ -30,7 +30,7 @@ from mutants_right import RIGHT  # noqa: E402
 from mutation import Mutant, mutants  # noqa: E402
 from notebooks import code_cells, notebook_paths, read  # noqa: E402
 
-SECONDS = 10  # for one mutant: a loop may have become endless
+SECONDS = 30  # for one mutant: a loop may have become endless
 
 
 @dataclass(frozen=True)

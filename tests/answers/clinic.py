@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import torch
 from tgan_lib.exercises.clinic import d_loss, of_d, of_g, optimisers, turning
@@ -200,30 +201,40 @@ def mixes_reference(discriminator, x):
     return bool(slope[1:].any())
 
 
+def seeded_logits(D, images):
+    """Logits with the same dropout at every call, and the global generator as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return D(images)
+
+
 def mixes_by_change(discriminator, x):
     other = torch.cat([x[:1], x[1:].flip(0) * 0.5])
-    logits = []
-    for batch in (x, other):
-        torch.manual_seed(0)
-        logits.append(discriminator(batch)[0])
+    logits = [seeded_logits(discriminator, batch)[0] for batch in (x, other)]
     return not torch.allclose(*logits, atol=1e-6)
 
 
 def mixes_by_jacobian(D, images):
-    def of_images(batch):
-        torch.manual_seed(0)
-        return D(batch)
-
+    of_images = partial(seeded_logits, D)
     slopes = torch.autograd.functional.jacobian(of_images, images).flatten(2).norm(dim=2)
     return (slopes - torch.diag(slopes.diag())).max() > 1e-7
 
 
 def mixes_by_zeros(discriminator, x):
-    torch.manual_seed(1)
-    before = discriminator(x)[0].item()
+    alone = x.clone()
+    alone[1:] = 0
+    return seeded_logits(discriminator, x)[0].item() != seeded_logits(discriminator, alone)[0].item()
+
+
+def mixes_setting_a_seed(discriminator, x):
+    torch.manual_seed(0)
+    return mixes_by_change(discriminator, x)
+
+
+def mixes_overwriting(discriminator, x):
+    before = seeded_logits(discriminator, x)[0].item()
     x[1:] = 0
-    torch.manual_seed(1)
-    return abs(discriminator(x)[0].item() - before) > 1e-6
+    return before != seeded_logits(discriminator, x)[0].item()
 
 
 def mixes_by_the_last(discriminator, x):
@@ -263,7 +274,7 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda n, d, rng: torch.randn(n, d, generator=rng.manual_seed(0)), "these few for ever"),
         (lambda n, d, rng: torch.randn(n, d), "and not from `rng`"),
         (lambda n, d, rng: torch.randn(n, d, generator=latents_state), "no run could be repeated"),
-        (latents_stirred, "sets its seed"),
+        (latents_stirred, "sets torch's global seed"),
         (lambda n, d, rng: torch.randn(1, d, generator=rng).expand(n, -1), "all rows are the same"),
         (lambda n, d, rng: torch.randn(n // 2, d, generator=rng).repeat(2, 1), "the same image twice"),
         (lambda n, d, rng: torch.randn(n, 1, generator=rng).expand(n, d), "one number, many times"),
@@ -294,6 +305,8 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
     "mixes_images": [
         (lambda d, x: not torch.allclose(d(x)[:1], d(x[:1])), "cannot take a single image"),
         (mixes_by_chance, "two passes differ by chance"),
+        (mixes_setting_a_seed, "sets torch's global seed"),
+        (mixes_overwriting, "changed in place"),
         (lambda d, x: x, "True or False"),
     ],
 }  # fmt: skip

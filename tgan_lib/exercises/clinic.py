@@ -27,12 +27,12 @@ def check_fresh_latents(answer: Answer) -> None:
     """(n, latent_dim) numbers from N(0, 1), other ones at every call, the same for the same seed."""
 
     def drawn(rng: torch.Generator) -> Tensor:
-        value = call_drawing(answer, n=500, latent_dim=20, rng=rng)
+        value = call_drawing(answer, n=4000, latent_dim=50, rng=rng)
         wrong_if(value is None or value is ..., NOTHING)
         if not isinstance(value, Tensor):
             raise Wrong(f"your function returns {shown(value)}, a {type(value).__name__}; latents are one tensor.")
         seen = tuple(value.shape)
-        wrong_if(seen != (500, 20), f"500 latents of 20 numbers should have the shape (500, 20); yours have {seen}.")
+        wrong_if(seen != (4000, 50), f"4000 latents of 50 numbers should have the shape (4000, 50); yours have {seen}.")
         return value.detach()
 
     one, same, other = (torch.Generator().manual_seed(seed) for seed in (1, 1, 2))
@@ -58,8 +58,8 @@ def check_fresh_latents(answer: Answer) -> None:
         "the numbers are spread evenly over 0 to 1; latents here are normal, and half of them negative.":
         bool(z.min() >= 0) and largest <= 1,
         f"no number is beyond {largest:.2f}; a normal distribution has tails.": largest < 2.5,
-        f"mean {mean:.2f} and standard deviation {std:.2f}; 0 and 1 are wanted.":
-        not (abs(mean) <= 0.05 and abs(std - 1) <= 0.05),
+        f"mean {mean:.3f} and standard deviation {std:.3f}; 0 and 1 are wanted.":
+        not (abs(mean) <= 0.01 and abs(std - 1) <= 0.007),  # six standard errors of 400 000 numbers
         "all latents have nearly the same length; those of N(0, 1) differ, so take the numbers as they are drawn.":
         bool(z.norm(dim=1).std() < 0.3),
     }.items():  # fmt: skip
@@ -315,9 +315,9 @@ def judges() -> list[tuple[Judging, Tensor]]:
         Judging("D with batch norm, in training mode,", nn.BatchNorm1d(3)),
         Judging("D with layer norm", nn.LayerNorm(3)),
         Judging("D that adds the batch's standard deviation", adds=lambda means: means.std()),
-        Judging("D that adds the mean of the next image alone", adds=lambda means: means.roll(-1)),
+        Judging("D that adds how dark the next image alone is", adds=lambda means: (-means).relu().roll(-1)),
     ]
-    return [(judge, torch.rand(6, 1, 2, 2) * 2 - 1) for judge in all_of_them]
+    return [(judge, torch.rand(6, 1, 2, 2) * 2 - 1.5) for judge in all_of_them]
 
 
 def normed_in_eval() -> list[tuple[Judging, Tensor]]:
@@ -354,7 +354,8 @@ MIXES = Value(
     right=mixes_images,
     given=judges,
     seen=yes_or_no,
-    changes=["discriminator", "x"],  # batch norm's running averages move with every pass
+    marks=["x"],
+    changes=["discriminator"],  # batch norm's running averages move with every pass
     draws=True,
     mistakes={
         "for batch norm you say no, after putting it into eval mode, where it does not look at the batch; the question "

@@ -119,7 +119,7 @@ def judge(checks: Mapping[str, Check], exercise: str, answer: object) -> CheckRe
     token = _TRIAL.set(trial)
     try:
         _require_function(answer)
-        torch.manual_seed(0)
+        torch.manual_seed(UNLIKELY)
         torch.set_grad_enabled(True)
         torch.set_default_dtype(torch.float32)
         message = checks[exercise](answer)

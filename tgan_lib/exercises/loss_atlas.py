@@ -271,7 +271,7 @@ def penalised() -> list[tuple[BentCritic, Tensor, Tensor, Tensor]]:
     """Every pair of images twice, with t and with 1 - t: either may be the real image's share."""
     real, fake = (torch.rand(3, 2, 2, 2).repeat(2, 1, 1, 1) * 2 - 1 for _ in range(2))
     t = torch.tensor([0.1, 0.35, 0.7, 0.9, 0.65, 0.3]).reshape(6, 1, 1, 1)
-    return [(BentCritic(bend), real.clone(), fake.clone(), t.clone()) for bend in (-0.7, 0.0)]
+    return [(BentCritic(bend), real.clone(), fake.clone(), t.clone()) for bend in (-0.7, 0.0, 5.0)]
 
 
 PENALTY = Value(

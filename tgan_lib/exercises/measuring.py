@@ -126,9 +126,11 @@ def kernel_mistakes(x: Tensor, y: Tensor) -> dict[str, Any]:
 
 
 def image_features() -> list[tuple[Tensor, Tensor]]:
-    """Two sets; and a set and itself in another order, where every unbiased estimate is below 0."""
+    """Two sets; a set and itself in another order, where every unbiased estimate is below 0; and two opposite
+    points, whose likeness is below 0 too.
+    """
     x, y = torch.randn(5, 3, dtype=torch.float64), 1.5 * torch.randn(7, 3, dtype=torch.float64) + 0.7
-    return [(x, y), (x, x.flip(0))]
+    return [(x, y), (x, x.flip(0)), (4 * torch.eye(3, dtype=torch.float64)[:1] * torch.tensor([[1.0], [-1.0]]), y)]
 
 
 KERNEL = Value(
@@ -200,8 +202,8 @@ PRECISION = Value(
     "should be {right:.4f}.",
 )
 ON_A_LINE = PRECISION.at(
-    [(torch.tensor([[0.0], [1.0], [3.0], [7.0]]).double(), torch.tensor([[2.0], [-1.5], [12.0]]).double(), 1)],
-    wrong="for reals at 0, 1, 3, 7 and fakes at 2, -1.5, 12, k = 1, your function says {got:.4f}; it should be "
+    [(torch.tensor([[0.0], [1.0], [3.0], [7.0]]).double(), torch.tensor([[2.0], [-1.5], [12.0], [10.98]]).double(), 1)],
+    wrong="for reals at 0, 1, 3, 7 and fakes at 2, -1.5, 12, 10.98, k = 1, your function says {got:.4f}; it should be "
     "{right:.4f}.",
 )
 

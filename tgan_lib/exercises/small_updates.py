@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .core import Check, call_drawing, shown, wrong_if
+from .core import Check, shown, wrong_if
 from .value import Value, exercise
 
 # --- fold_norm ---
@@ -107,17 +107,6 @@ BIAS = WEIGHT.at(WEIGHT.given, seen=part(1), mistakes=bias_mistakes, what="the n
 BUT_OTHERS = "right for 3 channels in and out, but with 5 in and 2 out "
 OTHER_WEIGHT = WEIGHT.at(lambda: [(torch.randn(5, 2, 4, 4), norm_of(2))], but=BUT_OTHERS)
 OTHER_BIAS = OTHER_WEIGHT.at(OTHER_WEIGHT.given, seen=part(1), what="the new bias", but=BUT_OTHERS)
-
-
-def check_seed(answer: Callable[..., Any]) -> None:
-    """A new layer draws its first weights, which does no harm; a seed that is set does."""
-    after = []
-    for seed in (1, 2):
-        torch.manual_seed(seed)
-        for weight, norm in WEIGHT.cases():
-            call_drawing(answer, weight=weight, norm=norm)
-        after.append(torch.get_rng_state())
-    wrong_if(after[0].equal(after[1]), "your function sets torch's global seed, for the whole program.")
 
 
 # --- low_rank_forward ---
@@ -262,12 +251,7 @@ FULL = SHARE.at(known(4), but="with as many directions as there are ", wrong=SHA
 
 CHECKS: dict[str, Check] = {
     "fold_norm": exercise(
-        WEIGHT,
-        BIAS,
-        OTHER_WEIGHT,
-        OTHER_BIAS,
-        check_seed,
-        passed="One layer does what the convolution and the norm did.",
+        WEIGHT, BIAS, OTHER_WEIGHT, OTHER_BIAS, passed="One layer does what the convolution and the norm did."
     ),
     "low_rank_forward": exercise(
         FORWARD, OBLONG, START, passed="Value, gradients for A and B, and W unchanged at the start, where B is 0."

@@ -19,6 +19,7 @@ class Surroundings:
     """The global state that every part of a program shares."""
 
     torch_rng: Tensor
+    torch_seed: int
     numpy_rng: tuple[Any, ...]
     python_rng: tuple[Any, ...]
     dtype: torch.dtype
@@ -29,6 +30,7 @@ class Surroundings:
     def now(cls) -> Surroundings:
         return cls(
             torch.get_rng_state(),
+            torch.initial_seed(),
             tuple(np.random.get_state()),
             random.getstate(),
             torch.get_default_dtype(),
@@ -60,6 +62,8 @@ class Surroundings:
             return f"your function sets torch's default dtype to {now.dtype}, for the whole program."
         if now.deterministic != self.deterministic:
             return "your function switches torch's deterministic algorithms, for the whole program."
+        if draws and now.torch_seed != self.torch_seed:
+            return "your function sets torch's global seed, for the whole program."
         if draws:
             return None
         kinds = {

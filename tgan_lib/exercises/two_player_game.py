@@ -198,6 +198,7 @@ def _check_calls(answer: Callable[..., Any]) -> None:
     """
     ((g, d, optimiser, z),) = even_game()
     before = g.weight.detach().clone()
+    modes = [part.training for network in (g, d) for part in network.modules()]
     try:
         call(answer, generator=g, discriminator=d, optimiser=optimiser, z=z)
     except Raised as error:
@@ -207,6 +208,10 @@ def _check_calls(answer: Callable[..., Any]) -> None:
                 "nothing may be; D's weights stay as they are because G's optimiser does not hold them."
             ) from error
         raise
+    wrong_if(
+        modes != [part.training for network in (g, d) for part in network.modules()],
+        "a network is left in another mode than it was in; a step changes G's weights alone.",
+    )
     still = close(g.weight.detach(), before)
     steps = [grad for name, grad in optimiser.calls if name == "step"]
     wrong_if(not optimiser.calls and still, "G is where it was: nothing steps.")
