@@ -117,7 +117,9 @@ def test_half_keeps_the_average_in_16_bits(tmp_path: Path) -> None:
         torch.testing.assert_close(back.generator.state_dict()[key], tensor, rtol=1e-3, atol=1e-4)
         assert torch.equal(back.ema.state_dict()[key], back.generator.state_dict()[key])
     next(gan.ema.parameters()).data.fill_(1e6)
-    with pytest.raises(ValueError, match=r"generator\.net\.0\.weight cannot be kept: it holds a number beyond 65504"):
+    with pytest.raises(
+        ValueError, match=r"generator\.net\.0\.weight cannot be kept: it holds a number beyond 65504"
+    ):
         gan.save(tmp_path / "half", half=True)
     assert_same(back, GAN.load(tmp_path / "half", "cpu"))
 
