@@ -33,7 +33,8 @@ MOST_LINES, MOST_MEDIAN_LINES = 40, 12
 MOST_BYTES, MOST_TEXT_BYTES = 1_500_000, 100_000
 # What is a picture in an output of tgan_lib's, and the script that such an output brings.
 NOT_TEXT = re.compile(
-    r"(?:url\(|data-sheet=.)data:image/png;base64,[\w+/=]+|<svg .*?</svg>|<(?P<tag>script|style) data-tgan.*?</(?P=tag)>",
+    r"(?:url\(|data-sheet=.)data:image/png;base64,[\w+/=]+|<svg .*?</svg>"
+    r"|<(?P<tag>script|style) data-tgan.*?</(?P=tag)>",
     re.DOTALL,
 )
 WORDS = (1_500, 3_000)
