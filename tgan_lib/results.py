@@ -11,7 +11,7 @@ that a chapter opened alone (on Colab, say) finds them too.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -62,6 +62,10 @@ class Results:
             for c in stored["cells"]
         ]
         return cls(name, stored["script"], stored["settings"], cells)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of its axes, those of the main part, in the study's order."""
+        return iter(next((cell.at for cell in self.cells if not cell.part), {}))
 
     @property
     def origin(self) -> str:
