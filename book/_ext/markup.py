@@ -30,6 +30,11 @@ MENDS = (
     ),
     # The theme opens every link of its header in a new window, also one within the book.
     (re.compile(r'(<a href="[^"]*") target="_blank"(\s+class="btn btn-sm btn-run-here")'), r"\1\2"),
+    # Where a header is narrow, it shows the first words of this link only (shell.css).
+    (
+        re.compile(r'(btn__text-container">Run it)( on your machine)</span>'),
+        r'\1<span class="rest">\2</span></span>',
+    ),
     # A list's entries must be list items for a screen reader to count them.
     (re.compile(r'role="doc-biblioentry"'), 'role="listitem"'),
 )
