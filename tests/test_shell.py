@@ -270,6 +270,7 @@ def test_the_rocket_waits_for_an_address(url: str, label: str, words: str) -> No
     extension("launch").point_to_plain(SimpleNamespace(config=config), "book/loss/06_x", "", context, None)
     assert context["header_buttons"][0]["label"] == label  # type: ignore[index]
     if label == "run-here":
+        assert context["header_buttons"][0]["text"] == "Run it on your machine"  # type: ignore[index]
         assert context["header_buttons"][0]["url"] == "../../book/start/how_to_use.html#on-your-own-machine"  # type: ignore[index]
     else:
         assert button["url"] == "https://colab/notebooks/06_x.ipynb"

@@ -33,13 +33,8 @@ def point_to_plain(
 
 def run_here(url: str) -> dict[str, str]:
     """The link in the place of the launch buttons."""
-    return {
-        "type": "link",
-        "url": url,
-        "text": "Run it",
-        "tooltip": "Run it on your machine",
-        "label": "run-here",
-    }
+    words = "Run it on your machine"
+    return {"type": "link", "url": url, "text": words, "tooltip": words, "label": "run-here"}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
