@@ -196,6 +196,7 @@ def test_the_chapter_runs_and_its_explorer_moves(open_page: Callable[..., Visit]
     assert visit.outside == []
 
 
+@pytest.mark.slow
 def test_predictions_and_frames_work_in_outputs(open_page: Callable[..., Visit], lab: str) -> None:
     visit = open_page(f"{lab}/lab/tree/outputs.ipynb")
     page = visit.page

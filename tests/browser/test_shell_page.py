@@ -214,7 +214,13 @@ def test_print_loses_nothing(open_page: Callable[..., Visit], site: Path, tmp_pa
     assert not visit.page.locator("details.card-chapter").evaluate("e => e.open")
 
 
-@pytest.mark.parametrize("page", [p.stem for p in sorted(ROOT.glob("book/reference/api*.md"))])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(p.stem, marks=() if p.stem in ("api_data", "api_widgets") else pytest.mark.slow)
+        for p in sorted(ROOT.glob("book/reference/api*.md"))
+    ],
+)
 def test_an_api_page_begins_with_its_names_and_ends_within_ten_screens(
     open_page: Callable[..., Visit], site: Path, page: str
 ) -> None:

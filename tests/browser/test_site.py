@@ -16,13 +16,23 @@ pytestmark = pytest.mark.browser
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 ENTRIES = [entry for part in TOC["parts"] for entry in part["chapters"]]
 PAGES = [TOC["root"], *(page["file"] for entry in ENTRIES for page in (entry, *entry.get("sections", [])))]
-# One page of each shape: what takes longest runs on these in `make test`, on all pages in `make test-all`.
+# One page of each shape: what takes longest runs on these in `make test`, what takes seconds on some more; all of it
+# on all pages in `make test-all`.
 SHAPES = {
     "book/index",
     "book/loss/03_image_gans",
     "book/reference/glossary",
     "book/reference/api_data",
 }
+SOME = SHAPES | {
+    "book/start/how_to_use",
+    "book/loss/01_two_player_game",
+    "book/loss/06_measuring",
+    "book/finetuning/16_face_off",
+}
+SOME_AND_SLOW = [
+    pytest.param(page, marks=() if page in SOME else pytest.mark.slow, id=page) for page in PAGES
+]
 SHAPES_AND_SLOW = [
     pytest.param(page, marks=() if page in SHAPES else pytest.mark.slow, id=page) for page in PAGES
 ]
@@ -78,7 +88,7 @@ def assert_keeps_to_itself(visit: Visit) -> None:
     assert visit.page.eval_on_selector_all("img", empty) == []
 
 
-@pytest.fixture(scope="module", params=PAGES)
+@pytest.fixture(scope="module", params=SOME_AND_SLOW)
 def visit(
     request: pytest.FixtureRequest, open_once: Callable[..., AbstractContextManager[Visit]], site: Path
 ) -> Iterator[Visit]:
@@ -133,7 +143,7 @@ def test_page_has_contrast(open_page: Callable[..., Visit], site_url: str, page:
 
 
 def test_the_shapes_are_pages() -> None:
-    assert set(PAGES) >= SHAPES
+    assert set(PAGES) >= SOME
 
 
 @pytest.mark.parametrize("scheme", ["http", "file"])
