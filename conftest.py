@@ -21,15 +21,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+# Of the other files, those that take half a minute.
+LONG = ("test_exercises", "test_kill", "test_bad_input", "test_studies", "test_distributed", "test_training")
+
+
 @cache
 def rank(path: Path) -> tuple[int, float]:
-    """A file's place in a run: browsers, then notebooks by the seconds of their stored smoke run, then all others."""
+    """A file's place in a run: browsers, then notebooks by the seconds of their stored smoke run, the long ones, all others."""
     if path.parent.name == "browser":
         return 0, 0.0
     if path.suffix == ".ipynb":
         record = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("tgan", {})
         return 1, -record.get("smoke_seconds", math.inf)
-    return 2, 0.0
+    return 2, 0.0 if path.stem in LONG else 1.0
 
 
 @pytest.hookimpl(trylast=True)

@@ -186,15 +186,18 @@ def test_every_stored_study_is_complete_and_comes_from_a_script_of_ours(path: Pa
         assert sum(cell.at.get("seed") == seed for cell in found.cells) >= 2
 
 
-LONG = {  # three seconds and more
-    "augmentation",
-    "cross_domain",
-    "face_off",
-    "measuring",
-    "pretrained_discriminators",
-    "small_updates",
-    "source_to_target",
-}
+# Three seconds and more.
+LONG = set(
+    [
+        "augmentation",
+        "cross_domain",
+        "face_off",
+        "measuring",
+        "pretrained_discriminators",
+        "small_updates",
+        "source_to_target",
+    ]
+)
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_page_keeps_to_itself_on_a_server(open_page: Callable[..., Visit], site_
 
 
 @pytest.mark.parametrize("page", SHAPES_AND_SLOW)
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_page_has_contrast(open_page: Callable[..., Visit], site_url: str, page: str, theme: str) -> None:
     """axe-core with all its rules on the page as it opens in each theme."""
     visit = open_page(f"{site_url}/{page}.html", dark=theme == "dark", reduced_motion="reduce")
