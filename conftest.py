@@ -27,7 +27,7 @@ LONG = ("test_exercises", "test_kill", "test_bad_input", "test_studies", "test_d
 
 @cache
 def rank(path: Path) -> tuple[int, float]:
-    """A file's place in a run: browsers, notebooks by the seconds of their stored smoke run, the long ones, all others."""
+    """A file's place: browsers, notebooks by the seconds of their stored smoke run, the long ones, all others."""
     if path.parent.name == "browser":
         return 0, 0.0
     if path.suffix == ".ipynb":
