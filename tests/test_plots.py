@@ -51,7 +51,8 @@ def test_curves_show_the_mean_and_the_whole_range() -> None:
     band = ax.collections[0].get_paths()[0].vertices
     assert (band[:, 1].min(), band[:, 1].max()) == (1.0, 8.0)
     assert len(ax.collections) == 1  # one seed has no band
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    assert [text.get_text() for text in ax.texts] == ["a", "b"]  # each at the end of its line
+    assert [text.get_color() for text in ax.texts] == [line.get_color() for line in ax.lines]
     assert ax.lines[0].get_marker() != ax.lines[1].get_marker()  # told apart without colour
 
 

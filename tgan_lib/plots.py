@@ -7,7 +7,7 @@ in grey print. Series differ in colour *and* in line style.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,6 +16,11 @@ from cycler import cycler
 from torch import Tensor
 
 from .errors import check_kind, real_number, shown, true_or_false, whole_number
+from .figures import COLOURS as COLOURS
+from .figures import INK as INK
+from .figures import Shown as Shown
+from .figures import label_ends as label_ends
+from .figures import show as show
 from .tables import Table as Table  # part of this module's face
 from .tables import mean_range as mean_range
 from .tables import table as table
@@ -24,8 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK = "#7d8590"  # 4:1 on white, 4.5:1 on the dark page
-COLOURS = ("#1f83d6", "#d9603b", "#2a9d78", "#a36bd1", "#b58a00", "#d1568f")
+T = TypeVar("T")
 MOST_COLUMNS = 10_000
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
@@ -34,7 +38,7 @@ def use_style() -> None:
     """Set matplotlib's defaults to the book's style, for the rest of the session."""
     plt.rcParams.update(
         {
-            "figure.figsize": (6.4, 3.4),
+            "figure.figsize": (5.0, 3.1),
             "figure.dpi": 110,
             "figure.facecolor": "none",
             "axes.facecolor": "none",
@@ -53,11 +57,12 @@ def use_style() -> None:
             "grid.color": INK,
             "grid.alpha": 0.25,
             "grid.linewidth": 0.6,
+            "axes.axisbelow": True,  # bars stand before the grid
             "axes.titlesize": 11,
-            "axes.labelsize": 10,
+            "axes.labelsize": 11,
             "legend.frameon": False,
             "lines.linewidth": 1.8,
-            "font.size": 10,
+            "font.size": 11,
             "axes.prop_cycle": cycler(color=COLOURS) + cycler(linestyle=STYLES),
         }
     )
@@ -104,7 +109,7 @@ def show_images(
         scale = real_number("scale", scale, above=0, most=100)
         rows = -(-len(images) // columns)
         _, ax = plt.subplots(figsize=(columns * scale, rows * scale + (0.3 if title else 0)))
-    ax.imshow(sheet, interpolation="nearest")
+    ax.imshow(sheet, interpolation="none")  # SVG keeps the pixels as they are
     ax.set_axis_off()
     ax.set_title(title, loc="left")
     return ax
@@ -163,7 +168,7 @@ def curves(
         xlabel=xlabel, ylabel=ylabel, xscale="log" if log_x else "linear", yscale="log" if log_y else "linear"
     )
     if len(series) > 1:
-        ax.legend()
+        label_ends(ax)
     return ax
 
 
@@ -182,8 +187,8 @@ def check_line(name: object, pair: Any) -> None:
         )
 
 
-def glue(name: str, value: Any) -> None:
-    """Store a value of this run under `name`, for the page's prose to quote; nothing is shown here.
+def glue(name: str, value: T) -> T:
+    """Store a value of this run under `name`, for the page's prose to quote, and return it; nothing is shown here.
 
     Writes what myst-nb's own `glue` writes, without needing myst-nb where a notebook runs. Numbers become words
     first ("12,345", "0.123"), in quotes, since the page would read a bare 12,345 as two numbers.
@@ -196,3 +201,4 @@ def glue(name: str, value: Any) -> None:
     prefix = "application/papermill.record/"
     record = {"scrapbook": {"name": name, "mime_prefix": prefix}}
     display({f"{prefix}text/plain": repr(text)}, raw=True, metadata=record)
+    return value

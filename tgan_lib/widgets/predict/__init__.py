@@ -231,12 +231,12 @@ def figure_marks(
     """Where guesses go in a figure, and its SVG; the figure is closed, or it would be shown bare as well."""
     import matplotlib.pyplot as plt
 
-    from .figure import Drawn, line_marks, spot_marks
+    from .figure import Placed, line_marks, spot_marks
 
     axes = figure.axes[:1] if ax is None else [ax]
     if not axes or not any(axes[0] is one for one in figure.axes):
         raise ValueError(f"ax is {shown(ax)}; one of the figure's {len(figure.axes)} axes is right")
-    drawn = Drawn(figure, alt)
+    drawn = Placed(figure, alt)
     if about["kind"] == "slider":
         marks = line_marks(drawn, axes[0], on, about["stops"], about["answer"])
     else:

@@ -2,57 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import re
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.container import Container
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
-from ...plots import INK
+from ...figures import Drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-PAD = 0.04  # inches around what is drawn
 BEYOND = 9.0  # points
-POINTS = 72  # the unit of matplotlib's SVG, an inch's share
 
 
-class Drawn:
-    """A figure's SVG, with places in its own units: x to the right and y down, from the picture's corner."""
-
-    def __init__(self, figure: Figure, alt: str) -> None:
-        self.figure = figure
-        before = figure.dpi
-        try:
-            figure.dpi = POINTS  # so that matplotlib's pixels are the picture's points
-            figure.draw_without_rendering()
-            found = figure.get_tightbbox()
-            self.frame = Bbox.from_extents(found.x0 - PAD, found.y0 - PAD, found.x1 + PAD, found.y1 + PAD)
-            name = hashlib.sha256(alt.encode()).hexdigest()[:8]
-            file = io.StringIO()
-            with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-                figure.savefig(
-                    file, format="svg", bbox_inches=self.frame, metadata={"Date": None, "Creator": None}
-                )
-            self.svg = cleaned(file.getvalue(), alt)
-        except BaseException:
-            figure.dpi = before
-            raise
-
-    def points(self, pixels: Any) -> Any:
-        """Places (n, 2) in matplotlib's pixels, as the picture's."""
-        corner = np.array([self.frame.x0, self.frame.y1]) * POINTS
-        return np.round((np.asarray(pixels, float) - corner) * (1, -1), 2)
+class Placed(Drawn):
+    """A figure's SVG that knows where its values and its names are."""
 
     def box(self, extent: Bbox) -> list[float]:
         """[left, top, right, bottom] of an extent in matplotlib's pixels."""
@@ -102,29 +70,7 @@ class Drawn:
         return None
 
 
-def cleaned(text: str, alt: str) -> str:
-    """matplotlib's SVG to stand in a page: no header, no names that nothing points to, the page's ink, an alt text."""
-    text = text[text.index("<svg") :]
-    # its <style> would hold for the whole page: `opened` has what it says
-    text = re.sub(
-        r"<metadata>.*?</metadata>\s*|<!--.*?-->\s*|<style.*?</style>\s*", "", text, flags=re.DOTALL
-    )
-    used = set(re.findall(r"#([\w.-]+)[\")]", text))
-    text = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", text)
-    text = re.sub(r"<g>\s*<g>(\s*<text.*?</text>\s*)</g>\s*</g>", r"\1", text, flags=re.DOTALL)
-    text = text.replace(INK, "currentColor")
-    text = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', lambda found: opened(found[1], alt), text, count=1)
-    return re.sub(r"\n\s*", "\n", text).strip()
-
-
-def opened(view: str, alt: str) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{view}" '
-        f'role="img" aria-label="{escape(alt)}" style="stroke-linejoin: round; stroke-linecap: butt">'
-    )
-
-
-def line_marks(drawn: Drawn, ax: Axes, axis: str, stops: Sequence[float], answer: float) -> dict[str, Any]:
+def line_marks(drawn: Placed, ax: Axes, axis: str, stops: Sequence[float], answer: float) -> dict[str, Any]:
     """Where each of a slider's values is on an axis; one beyond the axes stands just beyond the edge."""
     box, index = drawn.box(ax.bbox), "xy".index(axis)
     first, last = box[index] - BEYOND, box[index + 2] + BEYOND
@@ -136,7 +82,7 @@ def line_marks(drawn: Drawn, ax: Axes, axis: str, stops: Sequence[float], answer
 
 
 def spot_marks(
-    drawn: Drawn, ax: Axes, axis: str, options: Sequence[str], places: dict[str, Any]
+    drawn: Placed, ax: Axes, axis: str, options: Sequence[str], places: dict[str, Any]
 ) -> dict[str, Any]:
     """Where each option is: as `places` says (an artist, or a number on the axis), or by its name in the figure."""
     spots = dict[str, Any]()
