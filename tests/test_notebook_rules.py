@@ -165,6 +165,13 @@ def test_the_picture_of_frames_is_a_picture() -> None:
     assert not RULES["nothing_heavy_stored"](nb, A_BOOK)
 
 
+def test_a_prediction_that_a_cell_asks_for_needs_no_box() -> None:
+    nb = good()
+    without(nb, "predict")
+    cell(nb, 2).source = 'predict("distance", "How far?", slider=(0, 6, 1))'
+    assert RULES["parts_are_there"](nb, A_BOOK) == []
+
+
 def test_what_looks_like_a_path_and_is_none() -> None:
     nb = good()
     say(nb, "https://example.org/home/x, ~/work/x, a/tmp/b, $G:\\mathbb{R}^n$, and/work, /homely ")

@@ -44,7 +44,6 @@ RECORD = {"code_sha256", "budget", "device", "seconds", "versions", "date"}
 ABSOLUTE = re.compile(r"(?:(?<![\w./~-])|(?<=file://))/(?:home|root|Users|tmp|work)(?=[/\s\"'`<]|$)|\bC:\\")
 BOXES = {
     "card-chapter": "card at the top",
-    "predict": "prediction before the experiment",
     "exercise": "exercise",
     "takeaways": "take-aways",
     "open-question": "open question",
@@ -237,13 +236,16 @@ def length_is_right(nb: Any, book: Book) -> list[str]:
 
 
 def parts_are_there(nb: Any, book: Book) -> list[str]:
-    """A title, the boxes of a chapter, by their classes, and a heading or bold "What can go wrong"."""
+    """A title, a prediction, the boxes of a chapter, by their classes, and a heading or bold "What can go wrong"."""
     text = markdown(nb)
     first = nb.cells[0].source if nb.cells and nb.cells[0].cell_type == "markdown" else ""
     found = [] if re.match(r"\s*(\([\w-]+\)=\s*)?# \S", first) else ["the first cell is no title, '# ...'"]
     for name, what in BOXES.items():
         if not re.search(rf"^\s*:class[\w-]*:.*(?<![\w-]){name}(?![\w-])", text, flags=re.M):
             found.append(f"no {what} (a box of class {name})")
+    asked = re.search(r"^predict\(", "\n".join(cell.source for cell in code_cells(nb)), flags=re.M)
+    if not asked and not re.search(r"^\s*:class[\w-]*:.*(?<![\w-])predict(?![\w-])", text, flags=re.M):
+        found.append("no prediction before the experiment (predict(...), or a box of class predict)")
     heading = r"^\s*(?:#{2,}\s+|[`:]{3,}\{\w+\}\s*|\*\*)what can go wrong"
     if not re.search(heading, text, flags=re.M | re.I):
         found.append("no section 'What can go wrong'")
