@@ -278,3 +278,36 @@ def test_a_target_stops_training_where_it_is_reached(digits: Images, tmp_path: P
     assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == history.notes["steps"] == 15
     with pytest.raises(ValueError, match=r"target is 4\.5 and nothing is measured"):
         train(small(), digits, target=4.5)
+
+
+def test_rates_fall_in_a_line_from_one_step_to_another() -> None:
+    settings = Settings(learning_rates=(2e-3, 1e-3), rate_decay=(2, 6))
+    shares = [settings.rates_at(step)[0] / 2e-3 for step in range(8)]
+    assert shares == pytest.approx([1, 1, 1, 0.75, 0.5, 0.25, 0, 0])
+    assert settings.rates_at(3)[1] == pytest.approx(0.75e-3)
+    assert Settings(learning_rates=(2e-3, 1e-3)).rates_at(10**9) == (2e-3, 1e-3)
+
+
+def test_a_run_whose_rates_fall_equals_adam_with_these_rates_and_resumes_exactly(
+    digits: Images, tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, learning_rates=(2e-3, 1e-3), rate_decay=(1, 4))
+    ours, plain = small(), small()
+    run, twin = Run(ours, digits, settings), Run(plain, digits, replace(settings, rate_decay=None))
+    for step in range(4):
+        run.one_step()
+        twin.settings = replace(twin.settings, learning_rates=settings.rates_at(step))
+        twin.one_step()
+    assert_same(weights(ours), weights(plain))
+    before = weights(ours)
+    run.one_step()  # the rates are 0 from here on: weights stand still
+    moved = [name for name, value in weights(ours).items() if not torch.equal(value, before[name])]
+    assert all("running" in name or "num_batches" in name or name.startswith("ema") for name in moved)
+
+    options = {"batch_size": 8, "learning_rate": (2e-3, 1e-3), "rate_decay": (1, 5), "progress": False}
+    whole, part = small(), small()
+    train(whole, digits, steps=4, **options)
+    train(part, digits, steps=2, run_dir=tmp_path, **options)
+    again = small()
+    train(again, digits, steps=4, run_dir=tmp_path, **options)
+    assert_same(weights(whole), weights(again))

@@ -7,7 +7,8 @@ method can count layers from either end (`layers`). The projected discriminator'
 stand side by side.
 
     mlp          fully connected
-    dcgan        convolutional, with every guideline of 2016 as an option; dcgan_2016 as published
+    conv         convolutional, the one to begin with: a DCGAN whose D sees the whole image
+    dcgan        with every guideline of 2016 as an option; dcgan_2016 as published
     resnet       residual blocks, spectral norm in D
     modern       residual blocks and no norm, after R3GAN
     projected    dcgan's G, and a D that looks through a frozen feature network
@@ -21,7 +22,15 @@ from typing import Protocol
 
 from torch import nn
 
-from .dcgan import DCGANDiscriminator, DCGANGenerator, build_dcgan, build_dcgan_2016, dcgan_init, dcgan_start
+from .dcgan import (
+    DCGANDiscriminator,
+    DCGANGenerator,
+    build_conv,
+    build_dcgan,
+    build_dcgan_2016,
+    dcgan_init,
+    dcgan_start,
+)
 from .mlp import MLPDiscriminator, MLPGenerator, build_mlp
 from .modern import ModernDiscriminator, ModernGenerator, build_modern
 from .parts import LEAK, add_spectral_norm, count_parameters, layers
@@ -40,6 +49,7 @@ class Build(Protocol):
 
 NETWORKS: dict[str, Build] = {
     "mlp": build_mlp,
+    "conv": build_conv,
     "dcgan": build_dcgan,
     "dcgan_2016": build_dcgan_2016,
     "resnet": build_resnet,
@@ -50,6 +60,7 @@ NETWORKS: dict[str, Build] = {
 # The width each network has when none is asked for.
 WIDTHS: dict[str, int] = {
     "mlp": 256,
+    "conv": 32,
     "dcgan": 64,
     "dcgan_2016": 64,
     "resnet": 32,

@@ -20,6 +20,14 @@ Every guideline can be left out by an option of `GAN.build`, so that it can be m
     pooling                D's: True puts a 3x3 convolution and a 2x2 max pool in place of each strided one, at
                            2.25 times the multiplications
     init                   both: "dcgan", or "default" (PyTorch's own)
+
+And what the search of `book/studies/defaults.py` chose among, which makes the network "conv":
+
+    start                  both: the side of the smallest map, 4, or 7 (by default the one that doubles into `size`;
+                           28 px from 4 go 4, 7, 14, 28)
+    head                   D's: "linear", one linear map of that last map, as published; or "hidden", a layer of 128
+                           and a leaky ReLU between. A linear end adds up what it sees here and there, and so cannot
+                           see whether two far parts of an image belong together; a hidden layer can.
 """
 
 from __future__ import annotations
@@ -44,6 +52,7 @@ from .parts import (
 )
 
 Halve = Callable[[int, int], list[nn.Module]]
+HIDDEN = 128  # numbers in the hidden layer of D's head
 
 
 def dcgan_start(size: int) -> tuple[int, int]:
@@ -60,6 +69,21 @@ def dcgan_start(size: int) -> tuple[int, int]:
         f"size is {size}, and a convolutional network here cannot make {size} px images; "
         "sizes that work are 16, 28, 32, 56, 64, 128 and 256"
     )
+
+
+def sides(size: int, start: int | None = None) -> list[int]:
+    """The sides of the maps from the smallest to the image: 28 -> [7, 14, 28]; from 4 -> [4, 7, 14, 28].
+
+    Each is twice the one before, or one less than twice. ValueError for a start that does not lead to `size`.
+    """
+    first, doublings = dcgan_start(size)
+    if start is not None and whole_number("start", start) != first:
+        if (first, start) != (7, 4):
+            raise ValueError(
+                f"start is {start} for images of {size} px; {'4 or 7' if first == 7 else first} is right"
+            )
+        return [4, *(first * 2**i for i in range(doublings + 1))]
+    return [first * 2**i for i in range(doublings + 1)]
 
 
 class DCGANGenerator(Generator):
@@ -81,13 +105,14 @@ class DCGANGenerator(Generator):
         upsampling: str = "transposed",
         output: str = "tanh",
         init: str = "dcgan",
+        start: int | None = None,
     ) -> None:
         super().__init__(size, channels, latent_dim, width)
-        start, doublings = dcgan_start(size)
+        start, *later = sides(size, start)
         norms = pick("generator_norm", GENERATOR_NORMS, norm)
         act = pick("generator_activation", ACTIVATIONS, activation)
         up = pick("upsampling", UPSAMPLINGS, upsampling)
-        wide = width * 2 ** (doublings - 1)
+        wide = width * 2 ** (len(later) - 1)
         # No bias before a batch norm: the norm would subtract it again.
         bias = norm == "none"
         layers: list[nn.Module] = [
@@ -96,10 +121,10 @@ class DCGANGenerator(Generator):
             *norms(wide),
             act(),
         ]
-        for _ in range(doublings - 1):
-            layers += [*up(wide, wide // 2, bias), *norms(wide // 2), act()]
+        for side in later[:-1]:
+            layers += [*up(wide, wide // 2, bias, side % 2 == 1), *norms(wide // 2), act()]
             wide //= 2
-        self.net = nn.Sequential(*layers, *up(wide, channels, True), pick("output", OUTPUTS, output)())
+        self.net = nn.Sequential(*layers, *up(wide, channels, True, False), pick("output", OUTPUTS, output)())
         self.apply(pick("init", INITS, init))
 
 
@@ -122,23 +147,26 @@ def dcgan_encoder(
     dropout: float = 0.0,
     pooling: bool = False,
     init: str = "dcgan",
+    start: int | None = None,
+    head: str = "linear",
 ) -> nn.Sequential:
     """The generator's mirror, (N, channels, size, size) -> (N, outputs).
 
     Each block halves the side and doubles the channels, from `width`. The first, which reads pixels, is always
     plain and has no batch norm.
     """
-    start, halvings = dcgan_start(size)
+    start, *later = sides(size, start)
     block = pick("blocks", BLOCKS, blocks)
     pick("norm", NORMS, norm)
     dropout, pooling = real_number("dropout", dropout, 0, below=1), true_or_false("pooling", pooling)
     halve = partial(halved, pooling=pooling, batch_norm=norm == "batch")
 
     layers = plain(channels, width, partial(halved, pooling=pooling, batch_norm=False))
-    for _ in range(halvings - 1):
-        layers += [*dropped(dropout), *block(width, 2 * width, halve)]
+    for side in later[-2::-1]:
+        layers += [*dropped(dropout), *block(width, 2 * width, partial(halve, odd=side % 2 == 1))]
         width *= 2
-    layers += [*dropped(dropout), nn.Flatten(), nn.Linear(width * start * start, outputs)]
+    ends = pick("head", HEADS, head)
+    layers += [*dropped(dropout), nn.Flatten(), *ends(width * start * start, outputs)]
     net = nn.Sequential(*layers).apply(pick("init", INITS, init))
     return net.apply(add_spectral_norm) if norm == "spectral" else net
 
@@ -147,15 +175,18 @@ def dropped(share: float) -> list[nn.Module]:
     return [nn.Dropout(share)] if share > 0 else []
 
 
-def halved(before: int, after: int, *, pooling: bool, batch_norm: bool) -> list[nn.Module]:
-    """Half the side, `after` channels: a strided convolution, or a plain one and a max pool. With its norm."""
+def halved(before: int, after: int, *, pooling: bool, batch_norm: bool, odd: bool = False) -> list[nn.Module]:
+    """Half the side, `after` channels: a strided convolution, or a plain one and a max pool. With its norm.
+
+    odd: of an odd side half a pixel more, by a filter of 3.
+    """
     if pooling:
         found: list[nn.Module] = [
             nn.Conv2d(before, after, 3, padding=1, bias=not batch_norm),
-            nn.MaxPool2d(2),
+            nn.MaxPool2d(2, ceil_mode=odd),
         ]
     else:
-        found = [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=not batch_norm)]
+        found = [nn.Conv2d(before, after, 4 - odd, stride=2, padding=1, bias=not batch_norm)]
     return found + [nn.BatchNorm2d(after)] * batch_norm
 
 
@@ -169,7 +200,7 @@ def residual(before: int, after: int, halve: Halve) -> list[nn.Module]:
 
     The skip's 1x1 convolution costs a sixteenth of the block's own.
     """
-    skip = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(before, after, 1, bias=False))
+    skip = nn.Sequential(nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(before, after, 1, bias=False))
     return [Residual(nn.Sequential(*plain(before, after, halve)), skip)]
 
 
@@ -178,15 +209,26 @@ def dense(before: int, after: int, halve: Halve) -> list[nn.Module]:
 
     The output has as many channels as a plain block's, so that the block itself makes fewer, at half the cost.
     """
-    return [Dense(nn.Sequential(*plain(before, after - before, halve)), nn.AvgPool2d(2))]
+    return [Dense(nn.Sequential(*plain(before, after - before, halve)), nn.AvgPool2d(2, ceil_mode=True))]
 
 
-def transposed(before: int, after: int, bias: bool) -> list[nn.Module]:
-    return [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=bias)]
+def transposed(before: int, after: int, bias: bool, odd: bool) -> list[nn.Module]:
+    """Twice the side; where that is to be odd, one less, by a filter of 3."""
+    return [nn.ConvTranspose2d(before, after, 4 - odd, stride=2, padding=1, bias=bias)]
 
 
-def nearest(before: int, after: int, bias: bool) -> list[nn.Module]:
-    return [nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 3, padding=1, bias=bias)]
+def nearest(before: int, after: int, bias: bool, odd: bool) -> list[nn.Module]:
+    """Twice the side; where that is to be odd, one less, cut off at the far edges."""
+    cut: list[nn.Module] = [nn.ZeroPad2d((0, -1, 0, -1))] if odd else []
+    return [nn.Upsample(scale_factor=2), *cut, nn.Conv2d(before, after, 3, padding=1, bias=bias)]
+
+
+def linear_head(numbers: int, outputs: int) -> list[nn.Module]:
+    return [nn.Linear(numbers, outputs)]
+
+
+def hidden_head(numbers: int, outputs: int) -> list[nn.Module]:
+    return [nn.Linear(numbers, HIDDEN), nn.LeakyReLU(LEAK), nn.Linear(HIDDEN, outputs)]
 
 
 def dcgan_init(module: nn.Module) -> None:
@@ -209,6 +251,7 @@ NORMS = dict.fromkeys(("none", "batch", "spectral"))
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "leaky": partial(nn.LeakyReLU, LEAK)}
 UPSAMPLINGS = {"transposed": transposed, "nearest": nearest}
 OUTPUTS: dict[str, Callable[[], nn.Module]] = {"tanh": nn.Tanh, "linear": nn.Identity, "sigmoid": nn.Sigmoid}
+HEADS = {"linear": linear_head, "hidden": hidden_head}
 BLOCKS = {"plain": plain, "residual": residual, "dense": dense}
 INITS: dict[str, Callable[[nn.Module], None]] = {"dcgan": dcgan_init, "default": lambda module: None}
 
@@ -219,8 +262,9 @@ GENERATOR_OPTIONS = {
     "upsampling": "upsampling",
     "output": "output",
     "init": "init",
+    "start": "start",
 }
-DISCRIMINATOR_OPTIONS = ("norm", "blocks", "dropout", "pooling", "init")
+DISCRIMINATOR_OPTIONS = ("norm", "blocks", "dropout", "pooling", "init", "start", "head")
 
 
 def split_options(network: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -237,6 +281,15 @@ def build_dcgan(
     for_g, for_d = split_options("dcgan", options)
     generator = DCGANGenerator(size, channels, latent_dim, width, **for_g)
     return generator, DCGANDiscriminator(size, channels, width, **for_d)
+
+
+def build_conv(
+    size: int, channels: int, latent_dim: int, width: int, **options: Any
+) -> tuple[nn.Module, nn.Module]:
+    """A DCGAN whose D sees the whole image: from maps of 4x4, with a hidden layer at D's end."""
+    refuse_options("conv", options, {*GENERATOR_OPTIONS, *DISCRIMINATOR_OPTIONS})
+    start = 7 if size in (56, 112, 224) else 4  # what 4 does not double into, but for 28
+    return build_dcgan(size, channels, latent_dim, width, **{"start": start, "head": "hidden"} | options)
 
 
 def build_dcgan_2016(

@@ -16,14 +16,9 @@ D is G turned round, with as many parameters but for that linear function.
 It is meant for the relativistic loss with R1 and R2. Departures from the paper, for a CPU's sake: pixels are
 painted and read at once from maps of half the image's side, by a 4x4 convolution with stride 2 as in a DCGAN (a
 1x1 convolution of maps as large as the image, where most of the time would go); those maps are `width` wide, and
-twice as wide with every halving, up to 8 times (768 up to 32 px, then halved); one block a stage (two). And a
-tanh at the end, since images here are in [-1, 1] (none, which is `output="linear"`).
-
-    blocks        residual blocks at each size, 1
-    expansion     channels inside a block for each one outside, 2
-    cardinality   groups of the 3x3 convolution where maps are `width` wide, 4; elsewhere in proportion, so that a
-                  group has the same number of channels everywhere (16 for a width of 32, as in the paper)
-    output        "tanh", "linear" or "sigmoid"
+twice as wide with every halving, up to 8 times (768 up to 32 px, then halved); one block a stage (two), and
+one more where the smallest maps are 7x7, or D would not see whether far corners belong together. And a tanh at the
+end, since images here are in [-1, 1] (none, which is `output="linear"`).
 """
 
 from __future__ import annotations
@@ -66,12 +61,16 @@ class ModernGenerator(Generator):
         start, doublings = dcgan_start(size)
         check_numbers(width, blocks, expansion, cardinality)
         widths = modern_widths(width, doublings)[::-1]
-        scale = (len(widths) * blocks) ** -0.25
+        further = int(start == 7)
+        scale = (len(widths) * blocks + further) ** -0.25
         layers: list[nn.Module] = [GenerativeBasis(latent_dim, widths[0], start)]
         for i, wide in enumerate(widths):
             if i > 0:
                 layers += [*changed(widths[i - 1], wide), Resample(up=True)]
-            layers += [block(wide, expansion, cardinality * wide // width, scale) for _ in range(blocks)]
+            more = further if i == 0 else 0
+            layers += [
+                block(wide, expansion, cardinality * wide // width, scale) for _ in range(blocks + more)
+            ]
         self.net = nn.Sequential(
             *layers,
             drawn(nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1, bias=False)),
@@ -96,12 +95,16 @@ class ModernDiscriminator(Discriminator):
         start, halvings = dcgan_start(size)
         check_numbers(width, blocks, expansion, cardinality)
         widths = modern_widths(width, halvings)
-        scale = (len(widths) * blocks) ** -0.25
+        further = int(start == 7)
+        scale = (len(widths) * blocks + further) ** -0.25
         layers: list[nn.Module] = [drawn(nn.Conv2d(channels, width, 4, stride=2, padding=1, bias=False))]
         for i, wide in enumerate(widths):
             if i > 0:
                 layers += [Resample(up=False), *changed(widths[i - 1], wide)]
-            layers += [block(wide, expansion, cardinality * wide // width, scale) for _ in range(blocks)]
+            more = further if i == len(widths) - 1 else 0
+            layers += [
+                block(wide, expansion, cardinality * wide // width, scale) for _ in range(blocks + more)
+            ]
         self.net = nn.Sequential(
             *layers,
             drawn(nn.Conv2d(widths[-1], widths[-1], start, groups=widths[-1], bias=False)),

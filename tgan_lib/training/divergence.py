@@ -103,12 +103,5 @@ def follow_advice(state: dict[str, Any], settings: Settings, folder: Path) -> tu
         changes["precision"] = now["precision"]
     if not changes or not (folder / NOTE).exists():
         return state, ""
-    optimisers = [
-        saved_one | {"param_groups": [group | {"lr": rate} for group in saved_one["param_groups"]]}
-        for saved_one, rate in zip(state["optimisers"], new, strict=True)
-    ]
     words = " and ".join(f"{name} {value} (it was {saved[name]})" for name, value in changes.items())
-    return state | {
-        "settings": saved | changes,
-        "optimisers": optimisers,
-    }, f"with {words}, since it had diverged"
+    return state | {"settings": saved | changes}, f"with {words}, since it had diverged"

@@ -37,6 +37,7 @@ class Settings:
     d_steps: int = 1
     batch_size: int = 64
     learning_rates: tuple[float, float] = (2e-4, 2e-4)
+    rate_decay: tuple[int, int] | None = None
     betas: tuple[float, float] = (0.5, 0.999)
     ema_half_life: float = 5000.0
     mirror: bool = False
@@ -54,6 +55,7 @@ class Settings:
             "d_steps": whole_number("d_steps", self.d_steps, 1, 1000),
             "batch_size": whole_number("batch_size", self.batch_size, 1, MOST),
             "learning_rates": rates(self.learning_rates),
+            "rate_decay": None if self.rate_decay is None else span(self.rate_decay),
             "betas": betas(self.betas),
             "ema_half_life": real_number("ema_half_life", self.ema_half_life, 0),
             "mirror": true_or_false("mirror", self.mirror),
@@ -72,6 +74,15 @@ class Settings:
                 f"a loss named {self.loss.name!r} is the library's own and another one; give yours another name"
             )
         return self.loss
+
+    def rates_at(self, step: int) -> tuple[float, float]:
+        """The learning rates (G's, D's) of the step that follows `step` steps."""
+        g, d = self.learning_rates
+        if self.rate_decay is None:
+            return g, d
+        first, last = self.rate_decay
+        share = min(max((last - step) / (last - first), 0.0), 1.0)
+        return share * g, share * d
 
     def as_dict(self) -> dict[str, Any]:
         """As a checkpoint gives it back: lists for tuples, a loss by its name (one's own by its functions' too)."""
@@ -155,6 +166,22 @@ def rates(value: Any) -> tuple[float, float]:
     if not any(found):
         raise ValueError(
             "learning_rate is 0, so nothing would train; a number above 0, such as 2e-4, is right"
+        )
+    return found
+
+
+def span(value: Any) -> tuple[int, int]:
+    """Two steps, the second after the first."""
+    first, last = pair(
+        "rate_decay", value, "a pair of steps (where the rates begin to fall, where they are 0)"
+    )
+    found = (
+        whole_number("the first step of rate_decay", first, 0),
+        whole_number("the last step of rate_decay", last),
+    )
+    if found[0] >= found[1]:
+        raise ValueError(
+            f"rate_decay is {shown(value)}; a pair of steps, the second after the first, is right"
         )
     return found
 

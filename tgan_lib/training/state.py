@@ -111,9 +111,10 @@ def take_up(run: Run, state: dict[str, Any]) -> None:
     """All of a saved state but the networks' weights."""
     cuda = run.gan.device.type == "cuda"
     for optimiser, saved in zip((run.g_optimiser, run.d_optimiser), state["optimisers"], strict=True):
+        rates = [group["lr"] for group in optimiser.param_groups]
         optimiser.load_state_dict(saved)
-        for group in optimiser.param_groups:
-            group["capturable"] = cuda
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            group["capturable"], group["lr"] = cuda, rate  # the rates are the settings', on this device
     run.scaler.load_state_dict(state["scaler"])
     if run.augment is not None:
         run.augment.load_state_dict(state["augment"])

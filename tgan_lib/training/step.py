@@ -74,10 +74,22 @@ class Run:
         self.start: dict[str, list[float]] = {}  # fingerprints; see `state.begin`
         self.pixel_hash: str | None = None  # of the images, once it has been asked for
 
-    def _adam(self, parameters: list[nn.Parameter], rate: float) -> torch.optim.Adam:
+    def _adam(self, parameters: list[nn.Parameter], rate: float | Tensor) -> torch.optim.Adam:
         cuda = self.gan.device.type == "cuda"
+        # a rate that changes stands on the device, where a captured graph reads it anew at every step
+        rate = torch.tensor(rate, device=self.gan.device) if cuda and self.settings.rate_decay else rate
         # fused: one kernel for all parameters, on the CPU too; capturable: its step count lives on the device
         return torch.optim.Adam(parameters, rate, self.settings.betas, fused=True, capturable=cuda)
+
+    def set_rates(self) -> None:
+        """Give both optimisers the rates of this step; a captured graph reads them from where they stand."""
+        rates = self.settings.rates_at(self.step)
+        for optimiser, rate in zip((self.g_optimiser, self.d_optimiser), rates, strict=True):
+            for group in optimiser.param_groups:
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
 
     def autocast(self) -> AbstractContextManager[Any]:
         if self.dtype is None:
@@ -204,6 +216,7 @@ class Run:
         """One step of the run: draw, update, average. Returns the step's scalars, (5,), still on the device."""
         with_penalty = bool(self.settings.penalties) and self.step % self.settings.penalty_every == 0
         inputs = self.draw()
+        self.set_rates()
         scalars = (self.capture or self.update)(*inputs, with_penalty)
         self.step += 1
         self.world.average([tensor for term in self.terms for tensor in term.moving()])

@@ -55,6 +55,7 @@ def train(
     seconds: float | None = None,
     batch_size: int = 64,
     learning_rate: float | tuple[float, float] = 2e-4,
+    rate_decay: tuple[int, int] | None = None,
     betas: tuple[float, float] = (0.5, 0.999),
     ema_half_life: float = 5000,
     mirror: bool = False,
@@ -79,8 +80,9 @@ def train(
     2020) and of R3GAN's (Huang et al. 2024); the first departs from theirs, and its R1 is another number. clip:
     D's weights are clipped to [-clip, clip]. augment: `augment.DiffAugment` or `augment.ADA`. terms: what transfer
     methods add to a loss (`transfer.L2SP`, ...). d_steps: updates of D for each of G. learning_rate: one number, or
-    (G's, D's). betas: Adam's; DCGAN's by default. ema_half_life: in images; 0 for no averaging. mirror: half of the
-    images left to right. precision: "auto", "fp32", "bf16" or "fp16". capture: replay each step as one CUDA graph.
+    (G's, D's). rate_decay: a pair of steps; from the first on both rates fall in a line, and are 0 from the second
+    on. betas: Adam's; DCGAN's by default. ema_half_life: in images; 0 for no averaging. mirror: half of the images
+    left to right. precision: "auto", "fp32", "bf16" or "fp16". capture: replay each step as one CUDA graph.
     Parameters that do not require gradients stay as they are (`transfer.freeze_discriminator`, ...).
 
     For how long. steps: G's step to reach, counted from the run's beginning. seconds: stop earlier, after this
@@ -116,6 +118,7 @@ def train(
         d_steps=d_steps,
         batch_size=batch_size,
         learning_rates=rates,
+        rate_decay=rate_decay,
         betas=betas,
         ema_half_life=ema_half_life,
         mirror=mirror,
