@@ -98,6 +98,10 @@ def say(nb: Any, text: str) -> None:
     nb.cells[0].source = nb.cells[0].source.replace("Much of", text)
 
 
+def captioned(nb: Any, text: str) -> None:
+    cell(nb, 1).metadata["mystnb"]["figure"] = {"caption": text}
+
+
 def cell(nb: Any, number: int) -> Any:
     return code_cells(nb)[number]
 

@@ -62,7 +62,7 @@ def test_modern_parameters_by_hand(size: int, start: int) -> None:
     within = 0
     for wide in widths:
         inside, groups = 2 * wide, 2 * wide // 8
-        blocks = 3 if (wide, start) == (widths[-1], 7) else 2  # one more where the smallest maps are 7x7
+        blocks = 4 if (wide, start) == (widths[-1], 7) else 2  # two more where the smallest maps are 7x7
         within += blocks * (wide * inside + inside + inside * inside // groups * 9 + inside + inside * wide)
     changes = sum(a * b for a, b in pairwise(widths) if a != b)
     ends = 3 * 8 * 16 + widths[-1] * start**2

@@ -10,7 +10,20 @@ import nbformat
 import numpy as np
 import pytest
 from exercises import BEGIN
-from good_notebook import A_BOOK, SETUP, cell, edit, good, html, picture, printed, say, shows, without
+from good_notebook import (
+    A_BOOK,
+    SETUP,
+    captioned,
+    cell,
+    edit,
+    good,
+    html,
+    picture,
+    printed,
+    say,
+    shows,
+    without,
+)
 from hygiene import MOST_TEXT_BYTES, RULES, Book, defined_twice, problems
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from notebooks import (
@@ -135,6 +148,7 @@ BAD: list[tuple[str, Callable[[], Any], str]] = [
     ),
     ("citations_exist", edit(lambda nb: nb.cells.pop(0)), "cites nothing"),
     ("glue_holds", edit(lambda nb: say(nb, "{glue:text}`speed`")), "glued 'speed'"),
+    ("glue_holds", edit(lambda nb: captioned(nb, "At {glue:text}`speed`.")), "glued 'speed'"),
     ("glue_holds", edit(lambda nb: say(nb, "\n```{glue:figure} samples\n```\n")), "glued 'samples'"),
     ("length_is_right", edit(lambda nb: say(nb, "word " * 1500)), "3,0"),
     ("length_is_right", edit(lambda nb: nb.cells.pop(0)), "1,500 to 3,000"),

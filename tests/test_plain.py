@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import itertools
 import json
 import re
 import statistics
@@ -14,9 +15,9 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_output
-from notebooks import ROOT, code_cells, code_sha256, images, read, setup_cell, tags
+from notebooks import ROOT, caption, code_cells, code_sha256, images, read, setup_cell, tags
 from PIL import Image
-from plain import SOLUTION, chapters, plain_code, plain_notebook, plain_path, write_all
+from plain import SOLUTION, chapters, glued_values, plain_code, plain_notebook, plain_path, write_all
 from plain_links import FOLDER, Index
 
 from tgan_lib.widgets.frames import Frames
@@ -211,6 +212,21 @@ def test_predictions_and_comparisons_become_words_and_pictures() -> None:
     assert "It is 5." in told
     assert compared.count("<img") == 2
     assert "<table>" in compared
+
+
+def test_a_caption_stands_under_its_figure_with_its_numbers() -> None:
+    path, index = CHAPTERS[1], Index.read()
+    chapter, made = read(path), plain_notebook(path, index).cells
+    asked = {old.id: caption(old) for old in code_cells(chapter) if caption(old)}
+    under = {above.id: below for above, below in itertools.pairwise(made) if below.id.endswith("-caption")}
+    assert list(under) == list(asked)
+    known, found = glued_values(chapter), 0
+    for above, below in under.items():
+        assert (below.source[0], below.source[-1]) == ("*", "*")
+        for name in re.findall(r"\{glue:text\}`([^`]+)`", asked[above]):
+            assert known[name]["text/plain"].strip("'") in below.source
+            found += 1
+    assert found
 
 
 def test_outputs_keep_what_jupyter_shows() -> None:

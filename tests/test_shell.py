@@ -85,6 +85,7 @@ TRAINS = (
         (PRINTS, "Code, 5 lines"),
         (STUDY, "Code, 6 lines"),
         ("Playground()", "Code, 1 line"),
+        ('predict("far", "How far?", slider=(0, 3, 1))', "Code, 1 line"),
     ],
 )
 def test_what_is_not_the_lesson_folds(source: str, label: str) -> None:

@@ -30,9 +30,10 @@ def corners_together(d: nn.Module, size: int) -> float:
     a and b change D alone; the largest over a few x. 0 for a D that adds up what it sees here and there."""
     rng = torch.Generator().manual_seed(0)
     d = d.double().eval()
-    x = torch.rand(8, 1, size, size, generator=rng, dtype=torch.float64) * 2 - 1
+    x = torch.rand(32, 1, size, size, generator=rng, dtype=torch.float64) * 2 - 1
     a, b = torch.zeros(2, 1, 1, size, size, dtype=torch.float64)
-    a[..., :3, :3] = b[..., -3:, -3:] = 1
+    k = size // 8
+    a[..., :k, :k] = b[..., -k:, -k:] = 2
     with torch.no_grad():
         both, first, second, neither = (d(x + i) for i in (a + b, a, b, 0 * a))
     mixed = (both - first - second + neither).abs().max()

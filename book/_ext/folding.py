@@ -20,7 +20,9 @@ RATIO = 0.6  # of teaching lines to reporting ones: above it a cell stays open
 TEACHES_AT_MOST = 4  # lines of teaching that a folded cell may hold; with more it stays open
 
 # Calls that draw or report, by what they start with.
-REPORTS = {"print", "glue", "display", "plt", "plots", "Frames", "Playground", "Explorer", "results", "study"}
+REPORTS = set(
+    "print glue display plt plots predict reveal Compare Explorer Frames Playground results study".split()  # noqa: SIM905
+)
 AXES = {"ax", "axes", "axis", "fig", "figure"}
 TRAINS = {"backward", "train", "adapt", "fit", "zero_grad"}
 # Calls that neither teach nor report: picking, counting and putting into words.

@@ -16,6 +16,7 @@ import nbformat
 from exercises import exercise_problems, pairs
 from notebooks import (
     BOOK,
+    caption,
     code_cells,
     code_sha256,
     functions,
@@ -221,7 +222,8 @@ def citations_exist(nb: Any, book: Book) -> list[str]:
 
 def glue_holds(nb: Any, book: Book) -> list[str]:
     """Every number in the prose that is said to come from the run does."""
-    roles = re.findall(r"\{glue(?::\w*)?\}`([^`:]+)[^`]*`", markdown(nb))
+    text = "\n".join([markdown(nb), *map(caption, code_cells(nb))])
+    roles = re.findall(r"\{glue(?::\w*)?\}`([^`:]+)[^`]*`", text)
     directives = re.findall(r"^\s*(?:`{3,}|:{3,})\{glue(?::\w*)?\}\s*(\S+)", markdown(nb), flags=re.M)
     unknown = sorted({*roles, *directives} - glued_names(nb))
     return [f"no cell has glued {name!r}" for name in unknown]

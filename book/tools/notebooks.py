@@ -61,6 +61,11 @@ def markdown(nb: Any) -> str:
     return "\n\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
 
 
+def caption(cell: Any) -> str:
+    """What stands under a code cell's picture, in MyST; plots.show brings its own with its output."""
+    return str(cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", ""))
+
+
 def tags(cell: Any) -> list[str]:
     """The cell's tags."""
     return list(cell.metadata.get("tags", []))

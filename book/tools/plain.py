@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from notebooks import ROOT, code_cells, code_sha256, is_image, markdown, read, tags
+from notebooks import ROOT, caption, code_cells, code_sha256, is_image, markdown, read, tags
 from PIL import Image
 from plain_links import FOLDER, Index, extension
 from plain_markdown import Page, cell
@@ -66,6 +66,9 @@ def plain_notebook(path: Path, index: Index) -> Any:
             if "solution" in tags(old):
                 cells.append(nbformat.v4.new_markdown_cell(SOLUTION, id=f"{old.id[:50]}-folded"))
             cells.append(plain_code(old))
+            if words := caption(old):  # an output has no place for it
+                text = f"*{cell(words, page)}*"
+                cells.append(nbformat.v4.new_markdown_cell(text, id=f"{old.id[:50]}-caption"))
         else:
             cells.append(nbformat.v4.new_markdown_cell(cell(old.source, page), id=old.id))
     cells[0].source = introduced(cells[0].source, path, index)

@@ -17,7 +17,7 @@ It is meant for the relativistic loss with R1 and R2. Departures from the paper,
 painted and read at once from maps of half the image's side, by a 4x4 convolution with stride 2 as in a DCGAN (a
 1x1 convolution of maps as large as the image, where most of the time would go); those maps are `width` wide, and
 twice as wide with every halving, up to 8 times (768 up to 32 px, then halved); one block a stage (two), and
-one more where the smallest maps are 7x7, or D would not see whether far corners belong together. And a tanh at the
+two more where the smallest maps are 7x7, or D would not see whether far corners belong together. And a tanh at the
 end, since images here are in [-1, 1] (none, which is `output="linear"`).
 """
 
@@ -61,7 +61,7 @@ class ModernGenerator(Generator):
         start, doublings = dcgan_start(size)
         check_numbers(width, blocks, expansion, cardinality)
         widths = modern_widths(width, doublings)[::-1]
-        further = int(start == 7)
+        further = 2 * int(start == 7)
         scale = (len(widths) * blocks + further) ** -0.25
         layers: list[nn.Module] = [GenerativeBasis(latent_dim, widths[0], start)]
         for i, wide in enumerate(widths):
@@ -95,7 +95,7 @@ class ModernDiscriminator(Discriminator):
         start, halvings = dcgan_start(size)
         check_numbers(width, blocks, expansion, cardinality)
         widths = modern_widths(width, halvings)
-        further = int(start == 7)
+        further = 2 * int(start == 7)
         scale = (len(widths) * blocks + further) ** -0.25
         layers: list[nn.Module] = [drawn(nn.Conv2d(channels, width, 4, stride=2, padding=1, bias=False))]
         for i, wide in enumerate(widths):
