@@ -57,6 +57,12 @@ def test_each_state_has_mean_and_range_of_its_runs() -> None:
     assert (sent["distance"]["better"], sent["recall"]["better"]) == ("less", "more")
 
 
+def test_whole_numbers_stay_whole() -> None:
+    chart = made(measures={"distance": RUNS, "weights": np.full((3, 2, 2), 533_889)}, better=None)
+    assert set(about(chart._repr_html_())["measures"]["weights"]["mean"]) == {533_889}
+    assert "<td>533,889</td>" in chart.still()
+
+
 def test_what_was_not_measured_is_none_and_no_number() -> None:
     some = RUNS.copy()
     some[1, 0, 1] = np.nan

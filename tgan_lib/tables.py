@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -40,6 +41,11 @@ def check_form(form: Any) -> None:
         ) from error
 
 
+def unbroken(cell: str) -> str:
+    """A cell whose range stands on one line, below the mean where there is no room beside it."""
+    return re.sub(r"\([^()]+ to [^()]+\)", r'<span style="white-space: nowrap">\g<0></span>', cell)
+
+
 @dataclass(frozen=True)
 class Table:
     """What `table` makes: HTML where a notebook or a page shows it, text elsewhere; `cell` gives what stands where."""
@@ -66,7 +72,7 @@ class Table:
         )
         body = "".join(
             f'<tr><th scope="row">{escape(row)}</th>'
-            + "".join(f"<td>{escape(text)}</td>" for text in self._shown(row))
+            + "".join(f"<td>{unbroken(escape(text))}</td>" for text in self._shown(row))
             + "</tr>"
             for row in self.rows
         )

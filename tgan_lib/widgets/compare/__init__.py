@@ -188,7 +188,7 @@ def spread(name: str, values: Any, shape: tuple[int, ...], log: bool) -> dict[st
     measured = ~np.isnan(runs).all(1)
     parts: dict[str, Any] = {"mean": np.nanmean, "low": np.nanmin, "high": np.nanmax}
     flat = {
-        part: [float(f"{f(row):.5g}") if there else None for row, there in zip(runs, measured, strict=True)]
+        part: [float(f"{f(row):.6g}") if there else None for row, there in zip(runs, measured, strict=True)]
         for part, f in parts.items()
     }
     return flat | {"log": log, "digits": digits}
