@@ -25,7 +25,16 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tgan_lib.losses import LOSSES
-from tgan_lib.penalties import PENALTIES, dragan, half_squared_norm, r1, r2, wgan_gp
+from tgan_lib.penalties import (
+    PENALTIES,
+    dragan,
+    half_squared_norm,
+    r1,
+    r1_difference,
+    r2,
+    r2_difference,
+    wgan_gp,
+)
 
 # Closed forms
 
@@ -78,6 +87,31 @@ def test_a_batch_costs_the_mean_of_its_images_by_numpy(n: int, seed: int) -> Non
     assert dragan(d, x, generator()).item() == pytest.approx(((around - 1) ** 2).mean(), rel=1e-12)
 
 
+def test_a_difference_is_the_slope_along_its_noise_and_r1_on_the_average() -> None:
+    ws, x = weights(), batch(3)
+    noise = torch.randn(x.shape, generator=generator(), dtype=torch.float64)
+    linear = Linear(2.0, torch.float64)
+    along = (noise * linear.w).flatten(1).sum(1)
+    for epsilon in (0.01, 1.0):  # of a linear D the difference is the slope, however far it goes
+        value = r1_difference(linear, x, generator(), epsilon)
+        assert value.item() == pytest.approx((along**2 / 2).mean().item(), rel=1e-9)
+    d, many = TwoLayers(*ws), x.repeat(4000, 1, 1, 1)
+    average, exact = r1_difference(d, many, generator()).item(), r1(d, x).item()
+    assert average == pytest.approx(exact, rel=5 * 2**0.5 / 12_000**0.5 * 1.5)
+    assert r2_difference(d, many, generator()).item() == average
+    d.w.requires_grad_()
+    ours, theirs = (
+        torch.autograd.grad(value, d.w)[0] for value in (r1_difference(d, many, generator()), r1(d, x))
+    )
+    assert (ours - theirs).norm() < 0.1 * theirs.norm()
+
+
+@pytest.mark.parametrize("epsilon", [0, -1, float("nan"), 2, "small"])
+def test_a_difference_over_no_distance_is_refused(epsilon: object) -> None:
+    with pytest.raises(ValueError, match="epsilon is"):
+        r1_difference(small_net(), batch(2).float(), epsilon=epsilon)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("n", range(1, 6))
 def test_a_batch_costs_the_mean_of_its_images_taken_one_by_one(n: int) -> None:
     d, x = small_net().double(), batch(n)
@@ -108,7 +142,7 @@ def test_dragan_looks_around_the_reals_at_half_their_spread() -> None:
     assert torch.equal(d.seen, torch.full((2, *SHAPE), 0.5))
 
 
-@pytest.mark.parametrize("name", ["wgan_gp", "dragan"])
+@pytest.mark.parametrize("name", ["wgan_gp", "dragan", "r1_difference", "r2_difference"])
 def test_random_numbers_come_from_the_given_generator(name: str) -> None:
     d, x, fake = small_net(), batch(3, dtype=torch.float32), batch(3, 1, torch.float32)
     before = torch.get_rng_state()

@@ -6,6 +6,7 @@ A gradient penalty looks at g(x), the gradient of D's logit of one image in the 
     r2       1/2 E |g(G(z))|^2       at fakes              Methods for GANs do actually Converge?", eqs. 9, 10
     wgan_gp  E (|g(x^)| - 1)^2       between the two     Gulrajani et al. (2017), "Improved Training of
                                                            Wasserstein GANs", equation 3
+    r1_difference, r2_difference     the same two without a second derivative, see there: Lin et al. (2025)
     dragan   E (|g(x + n)| - 1)^2    around reals        Kodali, Abernethy, Hays and Kira (2017), "On Convergence
                                                            and Stability of GANs", equation 1
 
@@ -71,6 +72,34 @@ def r2(discriminator: nn.Module, fake: Tensor, route: str = "autograd") -> Tenso
     return r1(discriminator, fake, route)
 
 
+def r1_difference(
+    discriminator: nn.Module, real: Tensor, rng: torch.Generator | None = None, epsilon: float = 0.01
+) -> Tensor:
+    """R1 from a finite difference, 1/2 E ((D(x + epsilon n) - D(x)) / epsilon)^2 with n ~ N(0, I): a scalar.
+
+    Along a random direction the slope of D is g . n, whose square is |g|^2 on the average; so this is R1 on the
+    average as epsilon goes to 0, and (w . n)^2 / 2 of a linear D at any epsilon. One image's value spreads by 1.4
+    times itself. Nothing is differentiated twice, so it compiles, and is captured and shared among processes as
+    any other pass: Lin, Xia, Ren, Yang, Xiao and Jiang (2025), "Diffusion Adversarial Post-Training for One-Step
+    Video Generation", where epsilon is 0.01 and the square of the difference is not divided by epsilon^2. Both passes
+    are in full precision: in half of it the difference of two logits would be mostly rounding. real: (N, ...) in
+    [-1, 1]; rng on their device.
+    """
+    epsilon = real_number("epsilon", epsilon, above=0, most=1)
+    check_rng(rng)
+    images = floats(real)
+    noise = torch.randn(images.shape, generator=rng, device=images.device, dtype=images.dtype)
+    moved, still = (wide(logits_of(discriminator, x)) for x in (images + epsilon * noise, images))
+    return ((moved - still) / epsilon).square().mean() / 2
+
+
+def r2_difference(
+    discriminator: nn.Module, fake: Tensor, rng: torch.Generator | None = None, epsilon: float = 0.01
+) -> Tensor:
+    """`r1_difference` at generated images. Nothing flows back into G: the images are detached."""
+    return r1_difference(discriminator, fake, rng, epsilon)
+
+
 def wgan_gp(
     discriminator: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator | None = None
 ) -> Tensor:
@@ -117,13 +146,18 @@ def distance_from_slope_one(discriminator: nn.Module, images: Tensor) -> Tensor:
 
 def judged(discriminator: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """D's logits in full precision, and the images they come from, which have no history of their own."""
-    check_function("discriminator", discriminator, "a network or function from images to logits")
     images.requires_grad_()
+    return logits_of(discriminator, images), images
+
+
+def logits_of(discriminator: nn.Module, images: Tensor) -> Tensor:
+    """D's logits in full precision; TypeError for what gives none."""
+    check_function("discriminator", discriminator, "a network or function from images to logits")
     with torch.autocast(images.device.type, enabled=False):
         logits = discriminator(images)
     if not isinstance(logits, Tensor):
         raise TypeError(f"the discriminator gave {shown(logits)}; a tensor of logits (N,) is right")
-    return logits, images
+    return logits
 
 
 def gradients(logits: Tensor, images: Tensor) -> Tensor:
@@ -249,6 +283,8 @@ def clip_weights(discriminator: nn.Module, limit: float) -> None:
 PENALTIES: dict[str, Penalty] = {
     "r1": lambda discriminator, real, fake, rng: r1(discriminator, real),
     "r2": lambda discriminator, real, fake, rng: r2(discriminator, fake),
+    "r1_difference": lambda discriminator, real, fake, rng: r1_difference(discriminator, real, rng),
+    "r2_difference": lambda discriminator, real, fake, rng: r2_difference(discriminator, fake, rng),
     "wgan_gp": wgan_gp,
     "dragan": lambda discriminator, real, fake, rng: dragan(discriminator, real, rng),
 }

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..device import pick_device
 from ..errors import check_kind, shown, true_or_false
 from ..inputs import Floats, image_batch
+from .attributes import Attributes
 from .pixels import to_float
 from .sampling import Sampler
 
@@ -24,7 +25,8 @@ from .sampling import Sampler
 class Images:
     """Images on one device: `data` uint8 (N, C, H, W), `labels` whole numbers (N,) or None, `class_names`, `name`.
 
-    `source` says where they came from, in words. C is 1 or 3 and H = W.
+    `source` says where they came from, in words; `attributes` what is known of each image, if anything is (the
+    portraits' choices: images.attributes["glasses"]). C is 1 or 3 and H = W.
     """
 
     data: Tensor
@@ -32,6 +34,7 @@ class Images:
     class_names: tuple[str, ...] = ()
     name: str = "images"
     source: str = "a tensor"
+    attributes: Attributes | None = None
 
     def __post_init__(self) -> None:
         check_kind("data", self.data, Tensor, "a tensor, uint8 (N, 1 or 3, size, size),")
@@ -46,6 +49,10 @@ class Images:
             raise ValueError(
                 f"images are {self.data.dtype} of shape {shape}; uint8 (N, 1 or 3, size, size) is right"
                 + _how_to_get_there(self.data)
+            )
+        if self.attributes is not None and len(self.attributes) != shape[0]:
+            raise ValueError(
+                f"there are attributes of {len(self.attributes)} images for {shape[0]} images; one each is right"
             )
         if self.labels is None:
             return
@@ -73,7 +80,10 @@ class Images:
         """The same images on another device."""
         device = pick_device(device)
         return replace(
-            self, data=self.data.to(device), labels=None if self.labels is None else self.labels.to(device)
+            self,
+            data=self.data.to(device),
+            labels=None if self.labels is None else self.labels.to(device),
+            attributes=None if self.attributes is None else self.attributes.to(device),
         )
 
     def subset(self, indices: Tensor | Sequence[int]) -> Images:
@@ -87,8 +97,20 @@ class Images:
                 f"indices run from {int(index.min())} to {int(index.max())}; of {n} images 0 to {n - 1} is right"
             )
         return replace(
-            self, data=self.data[index], labels=None if self.labels is None else self.labels[index]
+            self,
+            data=self.data[index],
+            labels=None if self.labels is None else self.labels[index],
+            attributes=None if self.attributes is None else self.attributes.at(index),
         )
+
+    def having(self, name: str, *words: str) -> Images:
+        """The images with an attribute: images.having("glasses"), images.having("glasses", "sunglasses", "eyepatch").
+
+        ValueError for images of which nothing is known, and for an attribute or word that there is not.
+        """
+        if self.attributes is None:
+            raise ValueError(f"nothing is known of {self.name} by which to choose; portraits have attributes")
+        return self.subset(self.attributes.having(name, words))
 
     def batch(self, indices: Tensor | Sequence[int], *, mirror: bool = False) -> Tensor:
         """Float images (B, C, H, W) in [-1, 1] at `indices`, made on the device.

@@ -13,7 +13,7 @@ from ..budget import current_budget
 from ..device import pick_device
 from ..errors import as_path, check_kind, unknown_name, whole_number
 from ..inputs import image_count
-from . import glyphs
+from . import glyphs, portraits
 from .datasets import DATASETS, SPLITS, Wanted, fetch_set, lies_in
 from .download import DownloadError
 from .images import Images
@@ -40,9 +40,10 @@ def load(
     """Images by name, or from a folder or zip of your own.
 
     name: "mnist", "fashion-mnist", "kmnist", "omniglot", "cifar10" or "flowers102" (see below); "glyphs" or
-        "glyphs:DOMAIN" for drawn images (`glyphs.draw`), 10 000 of them unless `limit` says otherwise; or the
-        path of a folder or zip of image files (~ is your home): a class per subfolder, or flat; the middle square
-        of each; mixed sizes need `size` (`reading.read_images`).
+        "glyphs:DOMAIN" for drawn images (`glyphs.draw`), 10 000 of them unless `limit` says otherwise;
+        "portraits:STYLE" for portraits, which come with the library (see below); or the path of a folder or zip of
+        image files (~ is your home): a class per subfolder, or flat; the middle square of each; mixed sizes need
+        `size` (`reading.read_images`).
     size: pixels to resize to, antialiased; as they are by default. channels: 1 (grey) or 3 (colour).
     device: the GPU if there is one. limit: a fixed random choice of that many images.
     split: "train", "val" or "test". Named sets have no "val". A folder or zip is divided by its `train`, `val` or
@@ -62,9 +63,12 @@ def load(
     flowers102: photographs, cropped to the middle square; needs `size`. "train" is the published training and
         validation parts, 20 of each class.
 
-    Under the smoke budget drawn glyphs stand in for every named set, unless `root` says where it is, so that a
-    smoke run is quick and the same everywhere; one printed sentence says so. Raises ValueError,
-    FileNotFoundError or RuntimeError with one plain sentence.
+    portraits: "peeps", "micah", "ink", "toon", "adventurer" or "pixel" after the colon; 64x64 in colour. "test" is
+        the last 2 000 peeps, the last 1 000 of any other style.
+
+    Under the smoke budget drawn glyphs stand in for every set that is fetched, unless `root` says where it is, so
+    that a smoke run is quick and the same everywhere (portraits are then 2 000); one printed sentence says so. Raises
+    ValueError, FileNotFoundError or RuntimeError with one plain sentence.
     """
     check_kind("name", name, (str, os.PathLike), "the name of a data set, or a path,")
     split = part_name(split)
@@ -75,10 +79,12 @@ def load(
     place = pick_device(device)
     key, _, part = str(name).partition(":")
     key = key.lower()
-    if (key == "glyphs" or key in DATASETS) and split not in SPLITS:
+    if (key in ("glyphs", "portraits") or key in DATASETS) and split not in SPLITS:
         raise ValueError(f"{key} has no {split!r} part; hold some images out with split(load({key!r}), 0.9)")
     if key == "glyphs":
         images = _draw(part.lower() or "digits", size or 32, channels or 1, split, limit)
+    elif key == "portraits":
+        images = _portraits(part.lower() or "peeps", split, limit)
     elif key in DATASETS:
         images = _load_named(key, Wanted(split, size, limit, part), root, download, mirrors)
     elif os.path.exists(path := as_path("path", name)):
@@ -88,13 +94,28 @@ def load(
         own, kind = (path.name, "the folder") if path.is_dir() else (path.stem, "the zip")
         images = Images(torch.from_numpy(pixels), labels, tuple(classes), own, f"{kind} {path.name}")
     elif os.path.basename(name) == str(name) and "." not in str(name):
-        raise unknown_name("data set or folder", name, [*DATASETS, *(f"glyphs:{d}" for d in glyphs.DOMAINS)])
+        raise unknown_name("data set or folder", name, known_names())
     else:
         raise FileNotFoundError(f"there is no {str(name)!r}; the path of a folder or zip of images is right")
     images = images.to(place)
     data = to_channels(images.data, 1) if channels == 1 else images.data  # resize as few channels as we can
     data = resize(data, size or data.shape[2])
     return replace(images, data=to_channels(data, channels or data.shape[1]))
+
+
+def known_names() -> list[str]:
+    """What `load` knows by name."""
+    drawn = (f"glyphs:{domain}" for domain in glyphs.DOMAINS)
+    return [*DATASETS, *(f"portraits:{style}" for style in portraits.STYLES), *drawn]
+
+
+def _portraits(style: str, split: str, limit: int | None) -> Images:
+    """A style's part, at 64 px and in colour; in a smoke run only some of them."""
+    if current_budget() == "smoke" and limit is None:
+        limit = SMOKE_DRAWN
+    data, attributes = portraits.read_style(style, split, limit)
+    source = f"{portraits.STYLES[style].title} by {portraits.STYLES[style].author}"
+    return Images(data, name=f"portraits:{style}", source=source, attributes=attributes)
 
 
 def _draw(domain: str, size: int, channels: int, split: str, limit: int | None) -> Images:

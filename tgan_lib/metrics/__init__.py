@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .counting import name_attributes, name_styles, shares, total_variation, vanished
 from .distances import (
     Distance,
     KernelDistance,
@@ -55,9 +56,14 @@ __all__ = [
     "mixture_modes",
     "mode_coverage",
     "moments",
+    "name_attributes",
+    "name_styles",
     "nearest",
     "prdc",
     "same_features",
+    "shares",
     "speckle",
     "squared_distances",
+    "total_variation",
+    "vanished",
 ]

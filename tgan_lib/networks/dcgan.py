@@ -21,7 +21,7 @@ Every guideline can be left out by an option of `GAN.build`, so that it can be m
                            2.25 times the multiplications
     init                   both: "dcgan", or "default" (PyTorch's own)
 
-And what the search of `book/studies/defaults.py` chose among, which makes the network "conv":
+And what the search of book/studies/defaults.py chose among, which makes the network "conv":
 
     start                  both: the side of the smallest map, 4, or 7 (by default the one that doubles into `size`;
                            28 px from 4 go 4, 7, 14, 28)

@@ -30,6 +30,7 @@ from .recipes_features import (
     build_features_glyphs,
     build_features_mnist,
 )
+from .recipes_portraits import build_features_portraits
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ RECIPES: dict[str, Callable[[Path], None]] = {
     "features-mnist-v1": build_features_mnist,
     "features-cifar10-v1": build_features_cifar10,
     "features-glyphs-v1": build_features_glyphs,
+    "features-portraits-v1": build_features_portraits,
     **{name: partial(build_gan, name) for name in GANS},
 }
 
