@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,13 @@ def test_the_script_that_draws_them_names_exact_versions() -> None:
     locked = json.loads((folder / "package-lock.json").read_text())["packages"]
     assert all(version[0].isdigit() for version in wanted.values())
     assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_each_styles_card_and_the_page_say_who_drew_it_and_under_which_licence(style: str) -> None:
+    card = json.loads((FOLDER / f"{style}.json").read_text(encoding="utf-8"))
+    assert {name: card[name] for name in asdict(STYLES[style])} == asdict(STYLES[style])
+    page = (Path(__file__).parents[1] / "book" / "reference" / "portraits.md").read_text(encoding="utf-8")
+    [row] = [line for line in page.splitlines() if line.startswith(f"| `portraits:{style}`")]
+    assert STYLES[style].author in row
+    assert STYLES[style].licence in row

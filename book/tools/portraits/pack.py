@@ -2,8 +2,8 @@
 
     python book/tools/portraits/pack.py FOLDER [--out tgan_lib/data/styles]
 
-STYLE.npy.xz holds the images, uint8 (N, 64, 64, 3), and STYLE.json their attributes: names, words, and the numbers
-of the words for each image, as xz in base64. One xz stream for a whole style: flat colours take 70 to 424 bytes
+STYLE.npy.xz holds the images, uint8 (N, 64, 64, 3), and STYLE.json who drew them, and their attributes: names, words,
+and the numbers of the words for each image, as xz in base64. One xz stream for a whole style: flat colours take 70 to 424 bytes
 an image.
 """
 
@@ -15,9 +15,12 @@ import io
 import json
 import lzma
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+
+from tgan_lib.data.portraits import STYLES
 
 ROOT = Path(__file__).parents[3]
 PLAIN = {  # DiceBear's names, which differ from style to style, as ours
@@ -78,7 +81,10 @@ def pack(folder: Path, style: str, out: Path) -> None:
     images = np.fromfile(folder / f"{style}.raw", np.uint8).reshape(len(choices), 64, 64, 3)
     names, codes = attributes(style, choices)
     (out / f"{style}.npy.xz").write_bytes(packed(images))
-    described = {"attributes": names, "codes": base64.b64encode(packed(codes)).decode()}
+    described = asdict(STYLES[style]) | {
+        "attributes": names,
+        "codes": base64.b64encode(packed(codes)).decode(),
+    }
     (out / f"{style}.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
     size = sum((out / f"{style}{end}").stat().st_size for end in (".npy.xz", ".json"))
     print(f"{style}: {len(images)} images, {size:,} bytes")
