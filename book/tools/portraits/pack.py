@@ -3,8 +3,8 @@
     python book/tools/portraits/pack.py FOLDER [--out tgan_lib/data/styles]
 
 STYLE.npy.xz holds the images, uint8 (N, 64, 64, 3), and STYLE.json who drew them, and their attributes: names, words,
-and the numbers of the words for each image, as xz in base64. One xz stream for a whole style: flat colours take 70 to 424 bytes
-an image.
+and the numbers of the words for each image, as xz in base64. One xz stream for a whole style: flat colours take 70 to
+424 bytes an image.
 """
 
 from __future__ import annotations
