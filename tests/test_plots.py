@@ -104,7 +104,7 @@ def test_a_table_says_what_it_shows_in_html_and_in_text() -> None:
     assert "<caption>Ends (*: best of its column)</caption>" in html
     assert '<th scope="row">a &lt;b&gt;</th>' in html
     assert '<th scope="col">cost (ms)</th>' in html
-    assert '<td>3.0 <span style="white-space: nowrap">(2.0 to 4.0)</span> *</td>' in html, (
+    assert '<td>3.0 <span style="white-space: nowrap">(2.0 to 4.0) *</span></td>' in html, (
         "a range on one line"
     )
 

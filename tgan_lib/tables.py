@@ -43,7 +43,7 @@ def check_form(form: Any) -> None:
 
 def unbroken(cell: str) -> str:
     """A cell whose range stands on one line, below the mean where there is no room beside it."""
-    return re.sub(r"\([^()]+ to [^()]+\)", r'<span style="white-space: nowrap">\g<0></span>', cell)
+    return re.sub(r"\([^()]+ to [^()]+\)( \*)?", r'<span style="white-space: nowrap">\g<0></span>', cell)
 
 
 @dataclass(frozen=True)
