@@ -68,7 +68,7 @@ def training() -> Kwargs:
         **{"terms": (), "d_steps": 1, "seconds": None, "learning_rate": 1e-3, "betas": (0.0, 0.9)},
         **{"ema_half_life": 100.0, "mirror": False, "precision": "fp32", "capture": False, "seed": 0},
         **{"metric": None, "metric_every": 1, "target": None, "samples_every": None, "log_every": 1},
-        **{"run_dir": None, "save_every": 1},
+        **{"run_dir": None, "save_every": 1, "averages_every": None},
     }
 
 

@@ -23,7 +23,7 @@ IMAGES = Images(
     torch.arange(16 * 16 * 16, dtype=torch.int64).view(16, 1, 16, 16).remainder(251).to(torch.uint8)
 )
 COUNTS = ("penalty_every", "d_steps", "batch_size")
-PERIODS = ("metric_every", "samples_every", "log_every", "save_every")
+PERIODS = ("metric_every", "samples_every", "averages_every", "log_every", "save_every")
 WRONG: dict[str, list[Any]] = {
     **{name: [0, -1, nan, inf, 2.5, 2.0, None, True, "2", [2], np.zeros(2), 10**30] for name in COUNTS},
     **{name: [0, -1, nan, inf, 2.5, False, "2", [2], 10**30] for name in PERIODS},

@@ -18,10 +18,11 @@ from tqdm import tqdm
 from ..data.pixels import to_uint8
 from ..errors import shown
 from ..gan import GAN
+from .averaging import write_snapshot
 from .checkpoint import CheckpointError, save_checkpoint
 from .divergence import diverged, forget, remember, spoilt
 from .history import History, Record
-from .settings import Schedule
+from .settings import PERIODS, Schedule
 from .state import state_dict
 from .step import SCALARS, Run
 
@@ -80,10 +81,7 @@ class Loop:
                 done = run.step >= schedule.steps
                 # One process stops at once. Several ask each other where they look, since asking waits for devices.
                 hurried = world.size == 1 and (run.seconds >= limit or stop.is_set())
-                looks = any(
-                    schedule.due(p, run.step)
-                    for p in ("metric_every", "samples_every", "log_every", "save_every")
-                )
+                looks = any(schedule.due(period, run.step) for period in PERIODS)
                 if not (done or hurried or looks):
                     continue
                 if run.gan.device.type == "cuda":  # the clock must not run ahead of the card
@@ -97,7 +95,10 @@ class Loop:
                 except KeyboardInterrupt:  # a second Ctrl-C, in a slow measurement: the step is whole
                     if world.size > 1:  # the others wait where they compare notes
                         raise
-                if at_end or schedule.due("save_every", run.step) or self.over(schedule):
+                last = at_end or bool(self.over(schedule))
+                if schedule.averages_every and (last or schedule.due("averages_every", run.step)):
+                    self.store_averages()  # before the checkpoint: what was stored after one is stored again
+                if last or schedule.due("save_every", run.step):
                     self.save()
                 # Asked last, since it may come while something is measured.
                 stopped = world.any(stop.is_set())
@@ -200,6 +201,15 @@ class Loop:
             forget(self.folder)
             self.write_history()
         self.saved = self.run.step
+
+    def store_averages(self) -> None:
+        """Write the run's averages as they are now, unless the GAN is spoilt."""
+        run = self.run
+        if self.folder is None or run.averages is None:
+            return
+        self.refuse_spoilt()
+        if run.world.rank == 0:
+            write_snapshot(self.folder, run.averages, run.gan.generator, run.step)
 
     def write_history(self) -> None:
         """Write history.jsonl, which holds nothing that the checkpoint does not; CheckpointError if that fails."""

@@ -97,14 +97,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class Schedule:
-    """For how long a run goes on, and how often it looks. A period of None means at the end alone, but for samples,
-    where it means never. ValueError, in one sentence, for a value that has no meaning."""
+    """For how long a run goes on, and how often it looks. A period of None means at the end alone, but for samples
+    and averages, where it means never. ValueError, in one sentence, for a value that has no meaning."""
 
     steps: int = 1000
     seconds: float | None = None
     target: float | None = None
     metric_every: int | None = 500
     samples_every: int | None = None
+    averages_every: int | None = None
     log_every: int | None = 50
     save_every: int | None = 500
 
@@ -133,6 +134,7 @@ class Schedule:
 PERIODS = {
     "metric_every": "a measurement at the end alone",
     "samples_every": "no samples",
+    "averages_every": "no averages",
     "log_every": "a record at the end alone",
     "save_every": "a checkpoint at the end alone",
 }

@@ -14,6 +14,7 @@ import torch
 from ..errors import MOST_SEED
 from ..gan import fit_weights
 from ..plain import hash_of, near, plain
+from .averaging import Averages
 from .checkpoint import CheckpointError, refuse_changed
 from .history import History
 
@@ -64,6 +65,7 @@ def state_dict(run: Run, history: History) -> dict[str, Any]:
         "augment": {} if run.augment is None else run.augment.state_dict(),
         "terms": [term.state_dict() for term in run.terms],
         "sampler": run.sampler.state_dict(),
+        "averages": {} if run.averages is None else run.averages.state_dict(),
         "random": {
             "latents": run.rng.get_state(),
             "noise": gather(run.noise.get_state()),
@@ -107,6 +109,18 @@ def load_state_dict(run: Run, state: dict[str, Any], where: str) -> History:
     return History(state["records"], state["grids"])
 
 
+def take_up_averages(run: Run, saved: dict[str, Any]) -> None:
+    """Go on with the averages that a run keeps, even where no more are to be stored, since a gap would spoil them."""
+    if saved:
+        run.averages = Averages(run.gan.generator)
+        run.averages.load_state_dict(saved)
+    elif run.averages is not None:
+        raise CheckpointError(
+            "this run kept no averages from its beginning, so averages_every comes too late; leave it out, or choose "
+            "another run_dir"
+        )
+
+
 def take_up(run: Run, state: dict[str, Any]) -> None:
     """All of a saved state but the networks' weights."""
     cuda = run.gan.device.type == "cuda"
@@ -121,6 +135,7 @@ def take_up(run: Run, state: dict[str, Any]) -> None:
     for term, saved in zip(run.terms, state["terms"], strict=True):
         term.load_state_dict(saved)
     run.sampler.load_state_dict(state["sampler"])
+    take_up_averages(run, state.get("averages", {}))
     random, rank = state["random"], run.world.rank
     torch.set_rng_state(random["cpu"][rank % len(random["cpu"])])
     if random["cuda"] and cuda:

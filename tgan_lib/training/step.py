@@ -21,6 +21,7 @@ from ..data.sampling import Sampler
 from ..device import training_mode
 from ..gan import GAN
 from ..penalties import PENALTIES, Augmented, clip_weights, half_squared_norm
+from .averaging import Averages
 from .cuda_graph import Capture
 from .ema import ema_decay, update_ema
 from .settings import PRECISIONS, Settings, trained
@@ -69,6 +70,7 @@ class Run:
         self.penalty_shares_forward = self.dtype is None and set(settings.penalties) <= {"r1", "r2"}
         self.concat_real_fake = not any(norm.training for norm in norms)
         self.capture = Capture(self.update, self.noise) if capture else None
+        self.averages: Averages | None = None  # of power functions, where `train` was asked to keep some
         self.step = 0
         self.seconds = 0.0
         self.start: dict[str, list[float]] = {}  # fingerprints; see `state.begin`
@@ -226,6 +228,8 @@ class Run:
             self.augment.adjust(batch_size * self.settings.d_steps)
         decay = ema_decay(self.settings.ema_half_life, self.step * batch_size, batch_size)
         update_ema(self.gan.ema, self.gan.generator, decay)
+        if self.averages is not None:
+            self.averages.update(self.gan.generator, self.step)
         return scalars
 
 

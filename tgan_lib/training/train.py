@@ -19,6 +19,7 @@ from ..errors import as_path, check_kind, shown, true_or_false
 from ..gan import GAN
 from ..interrupts import finish_step_on_interrupt, import_compiler
 from ..losses import Loss
+from .averaging import Averages, forget_after
 from .checkpoint import load_run
 from .divergence import follow_advice
 from .folder import opened
@@ -66,6 +67,7 @@ def train(
     metric_every: int | None = 500,
     target: float | None = None,
     samples_every: int | None = None,
+    averages_every: int | None = None,
     log_every: int | None = 50,
     run_dir: str | Path | None = None,
     save_every: int | None = 500,
@@ -92,7 +94,9 @@ def train(
     What is kept. metric: called with the GAN every `metric_every` steps and at the end, recorded as "distance".
     samples_every: steps between grids of 64 samples from fixed latents. run_dir: where to keep checkpoint.pt and
     history.jsonl (it may be on a mounted drive), every `save_every` steps and at the end; if it holds this run
-    already, training goes on from there, and says so. A period of None means at the end alone, and no samples.
+    already, training goes on from there, and says so. averages_every: steps between stored averages, from which
+    `averaging.averaged` makes one of any length afterwards; they need a run_dir, and are kept from its first step.
+    A period of None means at the end alone; of samples and averages, never.
 
     Ctrl-C finishes the step (and a measurement), saves, and returns what there is; a second one cuts a measurement
     short, and anything else with a KeyboardInterrupt. A number that is no longer one stops the run with a
@@ -103,7 +107,13 @@ def train(
     check_given(gan, images, augment, terms, metric)
     for word, flag in {"capture": capture, "progress": progress}.items():
         true_or_false(word, flag)
-    schedule = Schedule(steps, seconds, target, metric_every, samples_every, log_every, save_every)
+    schedule = Schedule(
+        steps, seconds, target, metric_every, samples_every, averages_every, log_every, save_every
+    )
+    if averages_every is not None and run_dir is None:
+        raise ValueError(
+            f"averages_every is {averages_every} and there is no run_dir to store averages in; give one"
+        )
     if target is not None and metric is None:
         raise ValueError(
             f"target is {target} and nothing is measured; give a metric, such as Distance(images)"
@@ -128,6 +138,8 @@ def train(
     with finish_step_on_interrupt() as stop, own_random_state(gan, settings.seed):
         import_compiler()
         run, history = Run(gan, images, settings, augment, terms, capture), History()
+        if averages_every is not None:
+            run.averages = Averages(gan.generator)
         change, changes = "", []
         folder = None if run_dir is None else as_path("run_dir", run_dir)
         with opened(folder, run.world) as refusal:
@@ -151,6 +163,8 @@ def train(
                 else:
                     said = f", {change}" if change else ""
                     run.world.say(f"Going on from step {run.step} of the run in {folder}{said}.")
+            if folder is not None and not over and run.world.rank == 0:
+                forget_after(folder, run.step)
             loop.go(schedule, stop)
     history.notes = {"steps": run.step, "seconds": run.seconds, "precision": settings.precision}
     if changes:
