@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 const [modulePath, questionPath] = process.argv.slice(2);
-const { makeGame, makeNormal, drawData, countModes, DATA } = await import(pathToFileURL(modulePath));
+const { makeGame, makeNormal, makeTape, drawData, countModes, surface, surfaceLines, lossAxis, brief, briefChance, CELLS, DATA } = await import(pathToFileURL(modulePath));
 const question = JSON.parse(readFileSync(questionPath, "utf8"));
 const nets = (game) => [game.discriminator, game.generator];
 const list = (numbers) => Array.from(numbers);
@@ -40,6 +40,7 @@ const tasks = {
     let finite = true;
     while (finite && game.steps < steps) {
       finite = game.step();
+      if (!finite) break;
       if (game.steps % every) continue;
       const fake = game.shownFake(), pushes = game.pushes(fake, 80), size = (i) => Math.hypot(pushes[2 * i], pushes[2 * i + 1]);
       const push = Array.from({ length: 80 }, (_, i) => size(i)).sort((a, b) => a - b)[40];
@@ -48,6 +49,36 @@ const tasks = {
     }
     return { finite, seen, last: list(game.generator.values.subarray(0, 8)) };
   },
+  // A run to its last sound step: what is left there, and whether one more step is refused and changes nothing.
+  runaway({ settings, steps }) {
+    const game = makeGame(settings), losses = [], all = () => nets(game).flatMap((net) => list(net.values));
+    while (game.steps < steps && game.step()) losses.push(game.losses);
+    const before = all(), again = game.step(), map = surface(game, settings.loss, makeTape(game.discriminator, CELLS * CELLS));
+    const shown = [...before, ...game.shownFake(), ...game.pushes(game.shownFake(), 80), ...map.scores, map.line, map.half, ...(game.steps ? game.losses : []), game.count().good];
+    return { steps: game.steps, again, same: all().every((w, i) => w === before[i]), finite: shown.every(Number.isFinite), losses };
+  },
+  // G's way from where it stood at step `from`, and then with another loss.
+  freed({ settings, from, until, loss, more }) {
+    const own = { ...settings }, game = makeGame(own);
+    while (game.steps < from) game.step();
+    const start = list(game.shownFake());
+    while (game.steps < until) game.step();
+    const end = list(game.shownFake()), good = game.count().good, pushes = ["minimax", "non_saturating"].map((name) => game.push(name));
+    const moved = start.reduce((sum, _, i) => sum + (i % 2 ? 0 : Math.hypot(end[i] - start[i], end[i + 1] - start[i + 1])), 0) / (start.length / 2);
+    own.loss = loss;
+    while (game.steps < until + more) game.step();
+    return { moved, good, pushes, after: game.count().good };
+  },
+  // D's map: how many of 11 equal parts of the colours' range are used by more than one cell in a hundred.
+  map({ settings, steps }) {
+    const game = makeGame(settings);
+    while (game.steps < steps) game.step();
+    const map = surface(game, settings.loss, makeTape(game.discriminator, CELLS * CELLS)), parts = Array(11).fill(0);
+    for (const s of map.scores) parts[Math.max(0, Math.min(10, Math.floor(5.5 * (1 + (s - map.line) / map.half))))] += 1;
+    return { line: map.line, half: map.half, used: parts.filter((n) => n > 0.01 * map.scores.length).length, lines: surfaceLines(map).map((one) => one.length) };
+  },
+  axis: ({ series, rest, at }) => { const { share, ...axis } = lossAxis(series, rest); return { ...axis, shares: at.map(share) }; },
+  brief: ({ numbers, logits }) => [numbers.map(brief), logits.map(briefChance)],
   count: ({ data, points }) => countModes(DATA[data], Float64Array.from(points)),
   data: () => Object.fromEntries(Object.entries(DATA).map(([name, data]) => [name, {
     ...data, sample: list(drawData(data, 4000, makeNormal(1))),

@@ -6,6 +6,7 @@ import html
 import importlib
 import json
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,9 +47,12 @@ def test_a_notebook_keeps_a_description_and_the_settings() -> None:
             **preset["settings"],
             "seed": 0,
             "preset": name,
+            "controls": False,
         }
     changed = Playground(preset="saturation", loss="non_saturating").settings
     assert (changed["preset"], changed["head_start"]) == ("", 1000)
+    opened = Playground(controls=True).settings
+    assert (opened["controls"], opened["preset"]) == (True, "good")
 
 
 def test_what_the_browser_can_choose_is_what_python_takes() -> None:
@@ -73,6 +77,7 @@ def test_bad_input_is_answered_in_one_sentence() -> None:
         ({"batch": 50}, "batch is 50; one of 16, 32, 64, 128, 256 is right"),
         ({"d_steps": 0}, "d_steps is 0; a whole number from 1 to 10"),
         ({"head_start": True}, "head_start is True"),
+        ({"controls": 1}, "controls is 1"),
     ]
     for arguments, said in calls:
         with pytest.raises(ValueError, match=said) as caught:
@@ -117,4 +122,34 @@ def test_the_site_gets_what_its_twins_need(tmp_path: Path, monkeypatch: pytest.M
     assert not list(tmp_path.iterdir())
     extension.write_assets(app, None)
     written = {path.name for path in (tmp_path / "_static" / "playground").iterdir()}
-    assert written == {"loader.js", "playground.js", "playground.css"}
+    assert written == {"loader.js", "playground.js", "playground.css", "still.svg"}
+
+
+def test_a_twin_gets_its_still_picture_when_the_site_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "book" / "_ext")
+    extension = importlib.import_module("playground_assets")
+    context = {"body": f"<p>x</p>{Playground().twin()}", "pathto": lambda target, kind: f"../{target}"}
+    extension.add_still(SimpleNamespace(), "page", "page.html", context, None)
+    assert 'src="../_static/playground/still.svg"' in context["body"]
+    assert context["body"].count("<figure") == 1
+    assert context["body"].index("<figure") < context["body"].index("two small networks")
+    without = {"body": "<p>x</p>"}
+    extension.add_still(SimpleNamespace(), "page", "page.html", without, None)
+    assert without == {"body": "<p>x</p>"}
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js, and none was found: install nodejs")
+def test_the_still_picture_is_what_the_engine_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "book" / "tools")
+    tool = importlib.import_module("playground_still")
+    assert assets.read("still.svg") == tool.picture(), "run book/tools/playground_still.py"
+    for colour in (tool.REAL, tool.FAKE, tool.LINE):
+        for ground in ("#fdfdfb", "#12171d"):
+            low, high = sorted((luminance(colour), luminance(ground)))
+            assert (high + 0.05) / (low + 0.05) > 3, (colour, ground)
+
+
+def test_the_landing_page_opens_with_a_playground() -> None:
+    text = (Path(__file__).parents[1] / "book" / "index.md").read_text(encoding="utf-8")
+    assert twin_settings(text)["preset"] in PRESETS
+    assert text.index("data-playground") < text.index("## ")

@@ -204,23 +204,94 @@ def test_mode_collapse_leaves_most_modes_out_with_calm_losses(ask: Ask) -> None:
 
 
 @needs_node
-def test_saturation_holds_g_where_the_non_saturating_loss_frees_it(ask: Ask) -> None:
-    (_, stuck), (_, free) = (
-        run(ask, "saturation", 2000, loss=name) for name in ("minimax", "non_saturating")
-    )
-    assert (stuck[1]["push"] < 0.01) is (free[1]["push"] > 1) is True, "when G may move, at step 1000"
-    assert (stuck[-1]["covered"], stuck[-1]["push"] < 0.01) == (0, True)
-    assert free[-1]["covered"] >= 1
+@pytest.mark.parametrize("seed", range(5))
+def test_saturation_holds_g_until_the_non_saturating_loss_frees_it(ask: Ask, seed: int) -> None:
+    settings = PRESETS["saturation"]["settings"] | {"seed": seed}
+    question = {"task": "freed", "settings": settings, "from": 1000, "loss": "non_saturating", "more": 400}
+    at_once, later = ask(question | {"until": 1000}, question | {"until": 2500})
+    assert later["moved"] < 0.05, "in 1500 steps, on a plane three wide"
+    for seen in (at_once, later):
+        minimax, non_saturating = seen["pushes"]
+        assert (minimax < 0.03) is (non_saturating > 1) is True, "the arrows"
+        assert seen["good"] == 0
+        assert seen["after"] > 0.9, "400 steps later"
 
 
 @needs_node
-def test_a_critic_without_a_leash_runs_away(ask: Ask) -> None:
-    assert not run(ask, "leash", 1500)[0]
+def test_a_critic_without_a_leash_stops_at_its_last_sound_step(ask: Ask) -> None:
+    settings = PRESETS["leash"]["settings"] | {"seed": 0}
+    [gone] = ask({"task": "runaway", "settings": settings, "steps": 1500})
+    assert gone["steps"] < 1000
+    assert (gone["again"], gone["same"], gone["finite"]) == (False, True, True)
     finite, seen = run(ask, "leash", 1500, penalty="r1")
     assert finite
     assert seen[-1]["covered"] == 8
 
 
 @needs_node
+@pytest.mark.parametrize("loss", LOSSES)
+def test_whatever_blows_up_leaves_a_state_that_can_be_drawn(ask: Ask, loss: str) -> None:
+    settings = SETTINGS | {"loss": loss, "penalty": "r1", "optimiser": "sgd", "rate_d": 30.0, "rate_g": 30.0}
+    later, at_once = ask(
+        {"task": "runaway", "settings": settings, "steps": 500},
+        {"task": "runaway", "settings": settings | {"rate_d": 1e9, "rate_g": 1e9}, "steps": 500},
+    )
+    assert at_once["steps"] <= 1
+    for gone in (later, at_once):
+        assert (gone["again"], gone["same"], gone["finite"]) == (False, True, True)
+
+
+@needs_node
 def test_the_grid_is_reached(ask: Ask) -> None:
     assert run(ask, "grid", 1500)[1][-1]["covered"] >= 15
+
+
+@needs_node
+def test_small_slopes_of_d_are_seen(ask: Ask) -> None:
+    """Of eleven colours, most are used: with a D near 1/2 everywhere, with a sure one, and with scores of any size."""
+    cases = [("good", 1500), ("good", 0), ("collapse", 1000), ("saturation", 1000), ("leash", 200)]
+    seen = ask(
+        *(
+            {"task": "map", "settings": PRESETS[name]["settings"] | {"seed": 0}, "steps": steps}
+            for name, steps in cases
+        )
+    )
+    good, _, _, sure, _ = seen
+    assert good["half"] < 1 < 5 < sure["half"], "logits"
+    for case, one in zip(cases, seen, strict=True):
+        assert one["used"] >= 6, case
+        assert sum(segments > 0 for segments in one["lines"]) >= 3, (
+            case,
+            "lines at fixed parts of the range",
+        )
+
+
+@needs_node
+def test_a_blow_up_does_not_flatten_the_losses(ask: Ask) -> None:
+    calm = [[1.3 + 0.1 * (i % 3) for i in range(200)], [0.7 + 0.1 * (i % 2) for i in range(200)]]
+    high, low = [*calm[0], 1e3, 1e40, 1e80], [*calm[1], -1e2, -1e30]
+    at = [0.7, 1.5, 1e3, 1e80, -1e30]
+    plain, blown = (
+        ask({"task": "axis", "series": series, "rest": 1.386, "at": at})[0] for series in (calm, [high, low])
+    )
+    assert (plain["low"], plain["high"]) == (None, None)
+    assert blown["shares"][1] - blown["shares"][0] > 0.4, "the calm part keeps two fifths of the height"
+    assert 0 <= blown["shares"][4] < blown["low"] < blown["shares"][0]
+    assert blown["shares"][1] < blown["high"] < blown["shares"][2] < blown["shares"][3] <= 1
+    assert {1.386, 1e80, -1e30} <= set(blown["ticks"])
+    assert len([v for v in blown["ticks"] if 0.7 <= v <= 1.5]) >= 3
+    settings = PRESETS["leash"]["settings"] | {"seed": 0}
+    [gone] = ask({"task": "runaway", "settings": settings, "steps": 1500})
+    series = [[both[k] for both in gone["losses"]] for k in (0, 1)]
+    [axis] = ask(
+        {"task": "axis", "series": series, "rest": 0, "at": [max(series[1][:300]), min(series[0][:300])]}
+    )
+    assert axis["shares"][0] - axis["shares"][1] > 0.1, "the 300 steps before it are no line"
+
+
+@needs_node
+def test_numbers_are_brief(ask: Ask) -> None:
+    numbers = [0, 1.386, -0.004, 12.34, 123.4, -1e77, 8e-5]
+    [(said, chances)] = ask({"task": "brief", "numbers": numbers, "logits": [0, -10, 10]})
+    assert said == ["0.00", "1.39", "−4e−3", "12.3", "123", "−1e77", "8e−5"]
+    assert chances == ["0.50", "5e−5", "1 − 5e−5"]

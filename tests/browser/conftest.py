@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from explorer_site import NAME, write_site
+from playground_site import button, wait_for_step
+from playground_site import write_site as write_playgrounds
 from visits import FLAGS, HOW_TO_GET_ONE, ROOT, SITE, Visit, find_chromium, served
 
 from tgan_lib import zoo
@@ -146,3 +148,37 @@ def explore(open_page: Callable[..., Visit], explorer_url: dict[str, str]) -> Ca
         return visit
 
     return open_explorer
+
+
+@pytest.fixture(scope="module")
+def playground_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small site of three pages, each with one playground and its still picture."""
+    made = tmp_path_factory.mktemp("playground")
+    write_playgrounds(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def playground_url(playground_site: Path) -> Iterator[dict[str, str]]:
+    """The playgrounds' address by scheme, without a slash at the end."""
+    with served(playground_site) as http:
+        yield {"http": http, "file": playground_site.as_uri()}
+
+
+@pytest.fixture
+def play(open_page: Callable[..., Visit], playground_url: dict[str, str]) -> Callable[..., Visit]:
+    """`play(scheme="file", page="index", ...)` opens a page and waits until its playground is there, at rest."""
+
+    def open_playground(
+        scheme: str = "file", page: str = "index", *, rested: bool = True, **options: Any
+    ) -> Visit:
+        options = {"reduced_motion": "reduce"} | options
+        visit = open_page(f"{playground_url[scheme]}/{page}.html", **options)
+        visit.page.wait_for_selector(".tgp[data-ready]")
+        if rested and options["reduced_motion"] == "no-preference":  # it has run by itself
+            wait_for_step(visit.page, 1)
+            button(visit.page, "Run").wait_for()
+            button(visit.page, "Restart").click()
+        return visit
+
+    return open_playground

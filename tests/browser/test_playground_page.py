@@ -1,70 +1,31 @@
-"""The playground on a page of its own, made of the pieces that the site is made of, with no kernel anywhere."""
+"""The playground on a page of its own, with no kernel anywhere: its training, its controls, its pictures."""
 
 from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from visits import Visit, served
+from playground_site import PLANE, STOPPED, button, steps, wait_for_step
+from visits import Visit
 
-from tgan_lib.widgets.playground import PRESETS, Playground, assets
+from tgan_lib.widgets.playground import PRESETS
 
 pytestmark = pytest.mark.browser
 
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Playground</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
-<style>:root {{ color-scheme: light dark }} body {{ background: Canvas; color: CanvasText; margin: 16px }}</style>
-<script defer src="_static/playground/loader.js"></script></head>
-<body><main><h1>Playground</h1>{twin}</main></body></html>"""
-PLANE = "document.querySelector('.tgp-plane').toDataURL()"
-RUNS_AWAY = Playground("ring", "wasserstein", (1e9, 1e9), penalty="none", optimiser="sgd")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small site of two pages, each with one playground."""
-    made = tmp_path_factory.mktemp("playground")
-    assets.write_site(made / "_static" / "playground")
-    for page, playground in (("index", Playground()), ("runaway", RUNS_AWAY)):
-        (made / f"{page}.html").write_text(PAGE.format(twin=playground.twin()), encoding="utf-8")
-    return made
-
-
-@pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[dict[str, str]]:
-    """The folder's address by scheme."""
-    with served(folder) as http:
-        yield {"http": http, "file": folder.as_uri()}
-
-
-@pytest.fixture
-def play(open_page: Callable[..., Visit], address: dict[str, str]) -> Callable[..., Visit]:
-    """`play(scheme="file", page="index", ...)` opens a page and waits until its playground is there."""
-
-    def open_playground(scheme: str = "file", page: str = "index", **options: Any) -> Visit:
-        visit = open_page(f"{address[scheme]}/{page}.html", **options)
-        visit.page.wait_for_selector(".tgp[data-ready]")
-        return visit
-
-    return open_playground
-
-
-def steps(page: Any) -> int:
-    """The step number, once what is shown has caught up."""
-    page.wait_for_timeout(300)
-    return int(page.inner_text(".tgp-value >> nth=0"))
-
-
-def wait_for_step(page: Any, step: int) -> None:
-    page.wait_for_function(f"Number(document.querySelector('.tgp-value').textContent) >= {step}")
-
-
-def button(page: Any, name: str) -> Any:
-    return page.get_by_role("button", name=name, exact=True)
+# In how many of twenty stripes of the plot's height G's loss is drawn.
+STRIPES = r"""() => {
+    const canvas = document.querySelector('.tgp-losses'), { width, height } = canvas, rows = new Set();
+    const colour = getComputedStyle(document.querySelector('.tgp')).getPropertyValue('--tgp-fake');
+    const [r, g, b] = colour.match(/\w\w/g).map(x => parseInt(x, 16));
+    const at = canvas.getContext('2d').getImageData(0, 0, width, height).data;
+    for (let i = 0; i < at.length; i += 4) {
+        const near = Math.hypot(at[i] - r, at[i + 1] - g, at[i + 2] - b) < 40 && at[i + 3] > 200;
+        if (near) rows.add(Math.floor(20 * Math.floor(i / 4 / width) / height));
+    }
+    return rows.size;
+}"""
 
 
 @pytest.mark.parametrize("scheme", ["http", "file"])
@@ -72,7 +33,7 @@ def test_it_trains_without_a_kernel_when_asked(play: Callable[..., Visit], schem
     page = (visit := play(scheme, reduced_motion="no-preference")).page
     still = page.evaluate(PLANE)
     page.wait_for_timeout(400)
-    assert page.evaluate(PLANE) == still, "nothing moves unasked"
+    assert page.evaluate(PLANE) == still
     button(page, "Run").click()
     wait_for_step(page, 30)
     assert page.evaluate(PLANE) != still
@@ -127,11 +88,12 @@ def test_every_control_by_keyboard(play: Callable[..., Visit]) -> None:
     page.evaluate("document.activeElement.blur()")
     name = "e => e.labels?.[0]?.textContent || e.textContent"
     reached = []
-    for _ in range(16):
+    for _ in range(17):
         page.keyboard.press("Tab")
         reached.append(page.evaluate(f"({name})(document.activeElement)"))
-    assert reached[:5] == ["What to watch", "Run", "Step", "Restart", "Steps a frame"]
+    assert reached[:5] == ["Run", "Step", "Restart", "Controls", "What to watch"]
     for wanted in (
+        "Steps a frame",
         "Data",
         "Loss",
         "Penalty on D",
@@ -199,74 +161,63 @@ def test_presets_and_settings(play: Callable[..., Visit]) -> None:
     visit.assert_clean()
 
 
-def test_it_stops_where_a_loss_is_no_number(play: Callable[..., Visit]) -> None:
-    page = (visit := play(page="runaway", reduced_motion="no-preference")).page
+def test_it_stops_at_the_last_sound_step(play: Callable[..., Visit]) -> None:
+    page = (visit := play(page="runaway")).page
     button(page, "Run").click()
-    page.wait_for_function(
-        "document.querySelector('[role=status]').textContent.startsWith('Stopped at step')"
-    )
-    assert "a loss is no longer a number" in page.inner_text("[role=status]")
-    stopped = steps(page)
-    button(page, "Run").click()
-    assert steps(page) == stopped
+    page.wait_for_function(STOPPED)
+    said = page.inner_text("[role=status]")
+    assert "the last with sound numbers" in said
+    assert said.count(".") == 1, "one sentence"
+    stopped, picture = steps(page), page.evaluate(PLANE)
+    shown = page.inner_text(".tgp-side")
+    assert not re.search("NaN|Infinity", shown + page.get_attribute(".tgp-losses", "aria-label"))
+    button(page, "Step").click()
+    assert (steps(page), page.evaluate(PLANE)) == (stopped, picture)
+    button(page, "Start again").click()
+    page.wait_for_function(STOPPED)
+    assert (steps(page), page.evaluate(PLANE)) == (stopped, picture), "the same start runs away again"
     button(page, "Restart").click()
     assert steps(page) == 0
     visit.assert_clean()
 
 
-def test_where_motion_is_unwelcome_pictures_are_few(play: Callable[..., Visit]) -> None:
-    page = play(reduced_motion="reduce").page
+def test_a_blow_up_leaves_the_losses_readable(play: Callable[..., Visit]) -> None:
+    """With the bands of powers of ten, curves stand in the middle of the plot as well as at its edges."""
+    page = play().page
+    page.get_by_label("What to watch").select_option("leash")
+    page.get_by_label("Steps a frame").select_option("20")
+    assert not page.get_by_text("powers of ten").is_visible()
     button(page, "Run").click()
-    page.wait_for_timeout(200)
-    seen = page.evaluate(
-        f"""() => new Promise(done => {{
-            const seen = new Set(), began = performance.now();
-            const look = () => {{
-                seen.add({PLANE});
-                if (performance.now() - began < 1500) requestAnimationFrame(look); else done(seen.size);
-            }};
-            look();
-        }})"""
+    page.wait_for_function(STOPPED, timeout=120_000)
+    page.wait_for_timeout(300)
+    assert page.get_by_text("powers of ten").is_visible()
+    rows = page.evaluate(STRIPES)
+    assert rows >= 6, "of twenty"
+
+
+@pytest.mark.parametrize("steps_run", [0, 300])
+def test_small_slopes_of_d_show_in_the_picture(play: Callable[..., Visit], steps_run: int) -> None:
+    """The colours of the corners and the middle differ, and the legend gives the range that they stand for."""
+    page = play().page
+    page.get_by_label("Arrows").uncheck()
+    button(page, "Step").evaluate("(b, n) => { for (let i = 0; i < n; i++) b.click(); }", steps_run)
+    page.wait_for_timeout(300)
+    low, high = (
+        float(t.split("=")[1])
+        for t in page.locator(".tgp-legend >> nth=0").locator("span").all_inner_texts()
+        if "=" in t
     )
-    assert seen <= 3
-
-
-def test_it_pauses_out_of_sight_and_follows_the_theme(play: Callable[..., Visit]) -> None:
-    page = play(reduced_motion="no-preference").page
-    light = page.evaluate(PLANE)
-    page.emulate_media(color_scheme="dark", reduced_motion="no-preference")
-    page.wait_for_function(f"light => {PLANE} !== light", arg=light)
-    button(page, "Run").click()
-    page.evaluate("document.querySelector('main').style.paddingTop = '5000px'")
-    page.get_by_role("button", name="Run", exact=True).wait_for(state="attached")
-
-
-def test_a_phone_has_room_for_fingers(play: Callable[..., Visit]) -> None:
-    page = (visit := play(width=390, has_touch=True, is_mobile=True)).page
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    small = page.eval_on_selector_all(
-        ".tgp button, .tgp select, .tgp input[type=number], .tgp-check",
-        """all => all.map(e => [e.textContent || e.id, e.getBoundingClientRect()])
-                   .filter(([, box]) => box.width < 32 || box.height < 32).map(([name]) => name)""",
+    assert low < 0.5 < high
+    assert high - low < 0.6, "D is nowhere near sure"
+    light = page.evaluate(
+        """() => {
+            const canvas = document.querySelector('.tgp-plane'), pen = canvas.getContext('2d'), seen = [];
+            for (let i = 1; i < 40; i++) for (let k = 1; k < 40; k++) {
+                const [r, g, b] = pen.getImageData(i * canvas.width / 40, k * canvas.height / 40, 1, 1).data;
+                seen.push(b - r);
+            }
+            seen.sort((a, b) => a - b);
+            return [seen[Math.floor(0.1 * seen.length)], seen[Math.floor(0.9 * seen.length)]];
+        }"""
     )
-    assert small == []
-    button(page, "Step").tap()
-    assert steps(page) == 1
-    visit.assert_clean()
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("dark", [False, True])
-def test_axe_finds_nothing(play: Callable[..., Visit], dark: bool, width: int) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
-    visit = play(dark=dark, width=width)
-    button(visit.page, "Step").click()
-    report = Axe().run(visit.page).response
-    assert [f"{v['id']}: {[n['html'][:120] for n in v['nodes']]}" for v in report["violations"]] == []
-
-
-def test_without_scripts_there_is_a_description(open_page: Callable[..., Visit], folder: Path) -> None:
-    visit = open_page((folder / "index.html").as_uri(), java_script_enabled=False)
-    assert visit.page.get_by_text("two small networks").is_visible()
-    visit.assert_clean()
+    assert light[1] - light[0] > 30, light

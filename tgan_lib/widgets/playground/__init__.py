@@ -32,9 +32,12 @@ class Playground(anywidget.AnyWidget):
     `learning_rates`: (G's, D's). `penalty` on D: "none", "r1" or "clip". `optimiser`: "adam" (betas 0.5 and 0.9)
     or "sgd". `d_steps`: D's updates for one of G. `head_start`: rounds in which D learns alone. `batch`: 16, 32,
     64, 128 or 256. `arrows`: whether to show where G's loss pushes its samples. `seed` fixes data, latents and
-    first weights: the same settings give the same run.
+    first weights: the same settings give the same run. `controls`: whether they are open; otherwise they wait behind
+    a button.
 
-    The widget reads nothing from the kernel after its start and writes nothing back.
+    When it first comes into view it runs by itself for three seconds, except where motion is unwelcome. A run whose
+    numbers run away stops at its last sound step. The widget reads nothing from the kernel after its start and
+    writes nothing back.
     """
 
     _esm = assets.module()
@@ -56,6 +59,7 @@ class Playground(anywidget.AnyWidget):
         head_start: int | None = None,
         batch: int | None = None,
         arrows: bool | None = None,
+        controls: bool = False,
     ) -> None:
         if preset is not None:
             one_of("preset", preset, PRESETS)
@@ -69,12 +73,12 @@ class Playground(anywidget.AnyWidget):
         check_numbers(seed, d_steps, head_start, batch)
         if arrows is not None:
             true_or_false("arrows", arrows)
+        true_or_false("controls", controls)
         start = PRESETS[preset or "good"]["settings"]
         settings = start | {key: value for key, value in given.items() if value is not None}
         unchanged = settings == start
-        super().__init__(
-            settings={**settings, "seed": seed, "preset": (preset or "good") if unchanged else ""}
-        )
+        name = (preset or "good") if unchanged else ""
+        super().__init__(settings={**settings, "seed": seed, "preset": name, "controls": controls})
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)

@@ -1,4 +1,4 @@
-"""The playground's files as a browser gets them: one ES module live, one script on the site."""
+"""The playground's files as a browser gets them: one ES module live, one script on the site, one still picture."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import json
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ..explorer import assets as explorer_assets
 from .choices import CHOICES, PRESETS, STRENGTH
 
 HERE = Path(__file__).parent
-FILES = ("nets.js", "game.js", "draw.js", "view.js")
-TESTED = "makeGame, makeNormal, drawData, countModes, DATA"
+FILES = ("nets.js", "game.js", "draw.js", "losses.js", "layout.js", "view.js")
+STILL: dict[str, Any] = {
+    "preset": "good",
+    "steps": 600,
+}  # what still.svg shows; book/tools/playground_still.py draws it
+TESTED = (
+    "makeGame, makeNormal, makeTape, drawData, countModes, DATA, surface, surfaceLines, CELLS, lossAxis, brief, "
+    "briefChance"
+)
 
 
 def read(name: str) -> str:
@@ -59,9 +67,24 @@ def script() -> str:
     return f"(() => {{\n{code()}\nglobalThis.tganPlayground = {{ render, {TESTED} }};\n}})();\n"
 
 
+def still(address: str) -> str:
+    """HTML of the still picture at this address, with what it shows in words."""
+    label, steps = PRESETS[STILL["preset"]]["label"], STILL["steps"]
+    seen = (
+        "Eight heaps of real points in a ring, and generated points along it: many on the heaps, the others between. "
+        "Lines of equal D run around them."
+    )
+    said = f"A still of the playground: “{label}” after {steps} steps. Round points are real, triangles generated."
+    return (
+        f'<figure class="tgan-still"><img src="{address}" width="360" height="360" alt="{seen}">'
+        f"<figcaption>{said}</figcaption></figure>"
+    )
+
+
 def write_site(folder: Path) -> None:
     """Write all that the site needs into `folder`: loader, code, style."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {"loader.js": read("loader.js"), "playground.js": script(), "playground.css": style()}
+    files = {name: read(name) for name in ("loader.js", "still.svg")}
+    files |= {"playground.js": script(), "playground.css": style()}
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")

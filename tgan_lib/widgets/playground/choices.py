@@ -85,8 +85,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     ),
     "saturation": preset(
         "Saturation",
-        "D learns alone for 1000 steps. Then G may move, and hardly does: its arrows are too short to be seen. Pause "
-        "there and choose the non-saturating loss.",
+        "D learns alone for 1000 steps. Then G may move, and stays where it is: where D is sure, the minimax loss has "
+        "next to no slope, and its arrows are too short to be seen. Now choose the non-saturating loss, while it runs: "
+        "from the same place, G reaches the mode within 400 steps.",
+        data="one",
         loss="minimax",
         optimiser="sgd",
         rate_d=0.3,
@@ -97,8 +99,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     ),
     "leash": preset(
         "A critic without a leash",
-        "Nothing bounds the slopes of the Wasserstein critic. Its scores grow, G is thrown about, and after a few "
-        "hundred steps no numbers are left. Then give the critic R1 and restart.",
+        "Nothing bounds the slopes of the Wasserstein critic. Its scores grow, G is thrown about, and after some "
+        "hundreds of steps the numbers run away; the picture stops at the last sound step. Then give the critic R1 and "
+        "start again.",
         loss="wasserstein",
         optimiser="sgd",
         rate_d=0.1,

@@ -1,18 +1,20 @@
-// What the playground draws: D's surface with the points on it, and the two losses. Joined behind game.js by Python.
+// What the playground draws on its plane: D's surface with the points on it. Joined behind game.js by Python.
 
 const REACH = 1.5, CELLS = 48; // the plane is shown from -REACH to REACH, D's surface at CELLS x CELLS points
 const ARROWS = 80, PUSH = 0.15, LONGEST = 0.3; // how many samples get arrows; an arrow's length for a slope of 1; its limit
+const LEAST_HALF = 0.02; // of the colours' range, in scores: a flatter D is shown flat
+const LINES = [-2 / 3, -1 / 3, 0, 1 / 3, 2 / 3]; // where contour lines lie on the colours' range, -1 to 1
 
 // From "generated" to "real". Lightness rises all the way, so that the order is seen in grey too, and brown against
 // blue is told apart by most colour-blind readers. The same scale serves both themes; dark pages get darker stops.
 const PALETTES = {
   light: {
     scale: ["#cf9a78", "#dab697", "#e4d8cb", "#e7eeee", "#e6f6fd"], real: "#0b5f7a", fake: "#7a2e08",
-    halo: "#ffffff", contour: "#4d5966", push: "#3b2a20", grid: "#dcddd6",
+    halo: "#ffffff", contour: "#4d5966", push: "#3b2a20", band: "#ece9df",
   },
   dark: {
     scale: ["#2a180d", "#46301f", "#484644", "#3f5965", "#3d6f86"], real: "#c9f0ff", fake: "#ffb987",
-    halo: "#10161c", contour: "#c6d0d8", push: "#ffe3cf", grid: "#36414c",
+    halo: "#10161c", contour: "#c6d0d8", push: "#ffe3cf", band: "#252e37",
   },
 };
 
@@ -49,45 +51,52 @@ function prepare(canvas) {
 
 /** Draws the plane. One per view: it keeps the surface's tape and its small picture. */
 function makePlane(canvas) {
-  const points = new Float64Array(2 * CELLS * CELLS), small = document.createElement("canvas");
+  const small = document.createElement("canvas");
   small.width = small.height = CELLS;
   const ink = small.getContext("2d"), image = ink.createImageData(CELLS, CELLS);
-  const place = (i) => REACH * ((2 * i) / (CELLS - 1) - 1);
-  for (let i = 0; i < CELLS * CELLS; i++) {
-    points[2 * i] = place(i % CELLS);
-    points[2 * i + 1] = -place(Math.floor(i / CELLS)); // row 0 is the top
-  }
   let tape = null;
-  const mean = (numbers) => numbers.reduce((a, b) => a + b, 0) / numbers.length;
 
-  /** -> {low, high}: the scores at the two ends of the colour scale; no numbers for losses that have their own. */
+  /** -> what the colours say (see surfaceScale), and how many fakes lie outside the picture. */
   return function draw(game, settings, palette, arrows) {
-    const { pen, width } = prepare(canvas), loss = LOSSES[settings.loss], fake = game.shownFake();
+    const { pen, width } = prepare(canvas), fake = game.shownFake();
     tape ??= makeTape(game.discriminator, CELLS * CELLS);
-    const scores = game.score(points, tape), table = tableOf(palette);
-    let low, high, line = loss.line, share = loss.share;
-    if (!share) { // only differences of scores mean anything
-      [low, high] = [Infinity, -Infinity];
-      for (const score of scores) { low = Math.min(low, score); high = Math.max(high, score); }
-      line = (mean(game.score(game.shownReal)) + mean(game.score(fake))) / 2;
-      share = (s) => (high > low ? (s - low) / (high - low) : 0.5);
-    }
+    const { scores, line, half } = surface(game, settings.loss, tape), table = tableOf(palette);
     for (let i = 0; i < scores.length; i++) {
-      const colour = table[Math.max(0, Math.min(255, Math.round(255 * share(scores[i])))) || 0];
+      const colour = table[Math.max(0, Math.min(255, Math.round(127.5 * (1 + (scores[i] - line) / half))))];
       for (let k = 0; k < 3; k++) image.data[4 * i + k] = colour[k];
       image.data[4 * i + 3] = 255;
     }
     ink.putImageData(image, 0, 0);
     pen.drawImage(small, 0.5, 0.5, CELLS - 1, CELLS - 1, 0, 0, width, width); // the outer pixels' middles lie on the edge
     const scale = width / (2 * REACH), x = (u) => (u + REACH) * scale, y = (v) => (REACH - v) * scale;
-    drawContour(pen, scores, line, width / (CELLS - 1), palette);
+    surfaceLines({ scores, line, half }).forEach((segments, i) => drawContour(pen, segments, width / (CELLS - 1), palette, LINES[i] ? 0.6 : 1.6));
     const stamps = stampsOf(palette, Math.max(1.6, width / 190), canvas.width / width);
     stampAll(pen, game.shownReal, stamps.real, x, y);
     if (arrows) drawPushes(pen, fake, game.pushes(fake, ARROWS), x, y, scale, palette);
     stampAll(pen, fake, stamps.fake, x, y);
-    return { low, high };
+    let outside = 0;
+    for (let i = 0; i < fake.length; i += 2) if (!(Math.abs(fake[i]) <= REACH && Math.abs(fake[i + 1]) <= REACH)) outside++;
+    return { line, half, outside };
   };
 }
+
+const CELL_POINTS = Float64Array.from({ length: 2 * CELLS * CELLS }, (_, i) => {
+  const place = (n) => REACH * ((2 * n) / (CELLS - 1) - 1), cell = i >> 1;
+  return i % 2 ? -place(Math.floor(cell / CELLS)) : place(cell % CELLS); // row 0 is the top
+});
+
+/**
+ * D's scores of all cells, and the range that the colours stretch over, line - half to line + half. The line is where D
+ * cannot tell, or the median where only differences of scores mean anything; the range holds nine cells in ten, so that
+ * small slopes show and a few steep corners do not wash them out.
+ */
+function surface(game, loss, tape) {
+  const scores = game.score(CELL_POINTS, tape), line = LOSSES[loss].line ?? quantile(scores, 0.5);
+  return { scores, line, half: Math.max(LEAST_HALF, quantile(scores.map((s) => Math.abs(s - line)), 0.9)) };
+}
+
+/** The lines at LINES of that range, each as contour's segments. */
+const surfaceLines = ({ scores, line, half }) => LINES.map((at) => contour(scores, line + at * half));
 
 /** A disc for reals and a triangle for fakes, drawn once: stamping them is far faster than one path of 800 outlines. */
 let stamps = { key: "" };
@@ -142,9 +151,9 @@ function drawPushes(pen, fake, pushes, x, y, scale, palette) {
   pen.stroke();
 }
 
-/** The line on which D's score is `level`: in each square between four cells, from side to side. */
-function drawContour(pen, scores, level, cell, palette) {
-  pen.beginPath();
+/** The line on which a score is `level`, as segments [x, y, x, y] in cells: in each square of four, from side to side. */
+function contour(scores, level) {
+  const segments = [];
   for (let row = 0; row + 1 < CELLS; row++) {
     for (let column = 0; column + 1 < CELLS; column++) {
       const at = row * CELLS + column, over = (i) => (scores[i] > level ? 1 : 0);
@@ -155,59 +164,18 @@ function drawContour(pen, scores, level, cell, palette) {
         const [p, q, j] = corners[(c + 1) % 4], a = scores[i] - level, b = scores[j] - level;
         if (a > 0 === b > 0) return;
         const t = a / (a - b);
-        ends.push([(column + u + t * (p - u)) * cell, (row + v + t * (q - v)) * cell]);
+        ends.push([column + u + t * (p - u), row + v + t * (q - v)]);
       });
-      for (let e = 0; e + 1 < ends.length; e += 2) { pen.moveTo(...ends[e]); pen.lineTo(...ends[e + 1]); }
+      for (let e = 0; e + 1 < ends.length; e += 2) segments.push([...ends[e], ...ends[e + 1]]);
     }
   }
-  pen.lineWidth = 1.2;
+  return segments;
+}
+
+function drawContour(pen, segments, cell, palette, weight) {
+  pen.beginPath();
+  for (const [x, y, u, v] of segments) { pen.moveTo(x * cell, y * cell); pen.lineTo(u * cell, v * cell); }
+  pen.lineWidth = weight;
   pen.strokeStyle = palette.contour;
   pen.stroke();
-}
-
-/** The losses so far. Once there are too many for the plot, neighbours become their mean. */
-function makeHistory() {
-  const most = 240;
-  let every = 1, sums = [0, 0], count = 0, series = [[], []];
-  return {
-    add(losses) {
-      sums = sums.map((sum, k) => sum + losses[k]);
-      if (++count < every) return;
-      series.forEach((one, k) => one.push(sums[k] / count));
-      [sums, count] = [[0, 0], 0];
-      if (series[0].length < most) return;
-      series = series.map((one) => Array.from({ length: most / 2 }, (_, i) => (one[2 * i] + one[2 * i + 1]) / 2));
-      every *= 2;
-    },
-    draw(canvas, palette, ink, rest) {
-      const { pen, width, height } = prepare(canvas), all = series.flat().filter(Number.isFinite);
-      const low = Math.min(...all, rest), high = Math.max(...all, rest), space = (high - low || 1) * 0.08;
-      const y = (v) => height - ((v - low + space) / (high - low + 2 * space || 1)) * height, left = 44;
-      const x = (i) => left + ((width - left - 2) * i) / Math.max(40, series[0].length - 1);
-      const stroke = (points, colour, dash, weight) => {
-        pen.beginPath();
-        points.forEach(([u, v], i) => (i ? pen.lineTo(u, v) : pen.moveTo(u, v)));
-        pen.setLineDash(dash);
-        pen.lineWidth = weight;
-        pen.strokeStyle = colour;
-        pen.stroke();
-        pen.setLineDash([]);
-      };
-      stroke([[left, y(rest)], [width, y(rest)]], ink, [1, 3], 1);
-      pen.fillStyle = ink;
-      pen.font = "11px sans-serif";
-      pen.textAlign = "right";
-      pen.textBaseline = "middle";
-      const ticks = all.length ? [high, low].filter((v) => Math.abs(y(v) - y(rest)) > 13) : [];
-      for (const v of [rest, ...ticks]) pen.fillText(brief(v), left - 6, Math.min(height - 7, Math.max(7, y(v))));
-      series.forEach((one, k) => stroke(one.map((v, i) => [x(i), y(v)]), k ? palette.fake : palette.real, k ? [5, 3] : [], 1.6));
-    },
-  };
-}
-
-/** A number in few characters. */
-function brief(v) {
-  const size = Math.abs(v);
-  const text = size >= 1e4 ? size.toExponential(0).replace("e+", "e") : size >= 100 ? size.toFixed(0) : size.toFixed(size < 10 ? 2 : 1);
-  return (v < 0 && Number(text) !== 0 ? "\u2212" : "") + text;
 }

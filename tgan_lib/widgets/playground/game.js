@@ -3,6 +3,7 @@
 
 const LATENTS = 2, HIDDEN = 32; // both nets have two hidden layers of this width
 const SHOWN = 400; // samples on show, from latents that stay the same
+const MOST_WEIGHT = 1e6; // a weight beyond this never came back; up to it, all that is shown stays a finite number
 
 // Each set is a mixture of equal round Gaussians; a curve is one of many, close together.
 const around = (n, place) => Array.from({ length: n }, (_, i) => place(i / n, i));
@@ -23,15 +24,16 @@ const DATA = {
 };
 
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+const quantile = (numbers, q) => Float64Array.from(numbers).sort()[Math.round(q * (numbers.length - 1))];
 const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
 // As in tgan_lib.losses, for one real score r and one fake score f; a batch's loss is the mean. d is D's loss, dr and
-// df its slopes; g is G's loss, gf its slope in f. `rest` is D's loss where D cannot tell. `share` says where on the
-// scale from fake to real a score stands, for losses whose scores have a scale; `line` is its middle, `words` what
-// its ends and its middle are called. A `paired` loss compares fakes with reals, also in G's part.
+// df its slopes; g is G's loss, gf its slope in f. `rest` is D's loss where D cannot tell, and `line` its
+// score there, for losses whose scores have a place of their own; `chance` marks scores that are logits of D. A
+// `paired` loss compares fakes with reals, also in G's part.
 const logistic = {
   d: (r, f) => softplus(-r) + softplus(f), dr: (r) => -sigmoid(-r), df: (r, f) => sigmoid(f),
-  rest: 2 * Math.log(2), share: sigmoid, line: 0, words: ["D = 0", "D = 1", "D = 1/2"],
+  rest: 2 * Math.log(2), line: 0, chance: true,
 };
 const byScore = { g: (r, f) => -f, gf: () => -1 };
 const LOSSES = {
@@ -40,12 +42,12 @@ const LOSSES = {
   least_squares: {
     d: (r, f) => ((r - 1) ** 2 + f ** 2) / 2, dr: (r) => r - 1, df: (r, f) => f,
     g: (r, f) => (f - 1) ** 2 / 2, gf: (r, f) => f - 1,
-    rest: 0.25, share: (s) => s, line: 0.5, words: ["score 0", "score 1", "score 1/2"],
+    rest: 0.25, line: 0.5,
   },
   wasserstein: { d: (r, f) => f - r, dr: () => -1, df: () => 1, ...byScore, rest: 0 },
   hinge: {
     d: (r, f) => Math.max(0, 1 - r) + Math.max(0, 1 + f), dr: (r) => (r < 1 ? -1 : 0), df: (r, f) => (f > -1 ? 1 : 0),
-    ...byScore, rest: 2, share: (s) => (s + 1) / 2, line: 0, words: ["score \u22121", "score 1", "score 0"],
+    ...byScore, rest: 2, line: 0,
   },
   relativistic: {
     d: (r, f) => softplus(f - r), dr: (r, f) => -sigmoid(f - r), df: (r, f) => sigmoid(f - r),
@@ -86,6 +88,7 @@ function makeGame(settings) {
   const moveG = makeOptimiser(G), moveD = makeOptimiser(D);
   const drawLatents = (n, normal) => Float64Array.from({ length: LATENTS * n }, normal);
   const shownReal = drawData(data, SHOWN, shown), shownLatents = drawLatents(SHOWN, shown);
+  const kept = [G, D].map((net) => net.values.slice()); // from before the round that is being played
   let drawn = 0;
 
   function generate(tape, z) {
@@ -132,9 +135,13 @@ function makeGame(settings) {
   const game = {
     data, generator: G, discriminator: D, discriminatorSlopes, generatorSlopes, shownReal,
     steps: 0, losses: [NaN, NaN],
-    /** One round: D's updates, then G's one, if D's head start is over. False once a loss is no number any more. */
+    /**
+     * One round: D's updates, then G's one, if D's head start is over. When a loss is no number after it, or a weight
+     * has run away, the game goes back to where it was before, the last sound state, and false is returned.
+     */
     step() {
       let real, d;
+      [G, D].forEach((net, k) => kept[k].set(net.values));
       for (let i = 0; i < settings.d_steps; i++) {
         real = drawData(data, batch, reals, drawn);
         drawn += batch;
@@ -144,9 +151,12 @@ function makeGame(settings) {
       }
       const g = generatorSlopes(real, drawLatents(batch, latents));
       if (game.steps >= settings.head_start) moveG(settings.optimiser, settings.rate_g);
-      game.steps += 1;
-      game.losses = [d, g];
-      return Number.isFinite(d) && Number.isFinite(g);
+      const sound = Number.isFinite(d) && Number.isFinite(g) && [G, D].every((net) => net.values.every((w) => Math.abs(w) <= MOST_WEIGHT));
+      if (sound) {
+        game.steps += 1;
+        game.losses = [d, g];
+      } else [G, D].forEach((net, k) => net.values.set(kept[k]));
+      return sound;
     },
     /** The fakes on show now, valid until the next call. */
     shownFake: () => generate(gShow, shownLatents),
@@ -155,13 +165,18 @@ function makeGame(settings) {
       tape.values[0].set(points);
       return forward(D, tape, points.length / 2).subarray(0, points.length / 2);
     },
-    /** Where G's loss would have the first n shown fakes go: minus each sample's own slope. */
-    pushes(fake, n) {
+    /** Where G's loss, or the one named, would have the first n shown fakes go: minus each sample's own slope. */
+    pushes(fake, n, name = settings.loss) {
       const r = Float64Array.from(game.score(shownReal.subarray(0, 2 * n))), into = dShow.slopes.at(-1);
       const scores = game.score(fake.subarray(0, 2 * n));
-      for (let i = 0; i < n; i++) into[i] = -LOSSES[settings.loss].gf(r[i], scores[i]);
+      for (let i = 0; i < n; i++) into[i] = -LOSSES[name].gf(r[i], scores[i]);
       backward(D, dShow, n, false);
       return dShow.slopes[0].subarray(0, 2 * n);
+    },
+    /** The median length of 80 pushes. */
+    push(name) {
+      const pushes = game.pushes(game.shownFake(), 80, name), size = (i) => Math.hypot(pushes[2 * i], pushes[2 * i + 1]);
+      return quantile(Array.from({ length: 80 }, (_, i) => size(i)), 0.5);
     },
     count: () => countModes(data, game.shownFake()),
   };
