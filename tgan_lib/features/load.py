@@ -1,9 +1,9 @@
-"""Shipped feature networks by name, and the features that one gives for images."""
+"""Feature networks by name, the shipped ones and EfficientNet, and the features that one gives for images."""
 
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from torch import Tensor
 from ..device import device_of, pick_device
 from ..errors import as_path, check_kind, one_of, whole_number
 from ..inputs import Floats, as_floats, image_batch
+from .efficientnet import CARD, load_efficientnet
+from .efficientnet import NAME as EFFICIENTNET
 from .networks import DigitNet, FeatureNet, SmallNet
 
 FOLDER = Path(__file__).parent / "models"
@@ -34,13 +36,16 @@ FEATURE_NETWORKS = feature_networks()  # those that are shipped
 def load_features(
     name: str = "mnist-v1", device: torch.device | str | None = None, folder: str | Path = FOLDER
 ) -> FeatureNet:
-    """A shipped feature network, frozen and in eval mode; one and the same for each device. `folder` is for networks
-    of your own.
+    """A feature network, frozen and in eval mode; one and the same for each device.
 
-    It is built from its card's "config", the arguments of `SmallNet`; mnist-v1's card has none, and it is a
-    `DigitNet`. ValueError for an unknown name, and for files that are damaged or do not belong together.
+    One of ours is built from its card's "config", the arguments of `SmallNet`; mnist-v1's card has none, and it is a
+    `DigitNet`. `folder` is for networks of your own. "efficientnet-lite0" was trained on ImageNet by others and needs
+    the extra "imagenet" (see `efficientnet`); RuntimeError, with how to go on, without it. ValueError for an unknown
+    name, and for files that are damaged or do not belong together.
     """
     feature_card(name, folder)
+    if name == EFFICIENTNET:
+        return load_efficientnet(device=device)
     return _load(name, pick_device(device), as_path("path", folder).resolve())
 
 
@@ -65,7 +70,8 @@ def _load(name: str, device: torch.device, folder: Path) -> FeatureNet:
 
 def feature_card(name: str = "mnist-v1", folder: str | Path = FOLDER) -> dict[str, Any]:
     """What is known of a feature network: its data, its test accuracy, how it was trained."""
-    one_of("feature network", name, feature_networks(folder))
+    if one_of("feature network", name, (*feature_networks(folder), EFFICIENTNET)) == EFFICIENTNET:
+        return dict(CARD)
     path = as_path("path", folder) / f"features-{name}.json"
     try:
         card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -86,9 +92,7 @@ def extract(
     if not (hasattr(net, "features") and hasattr(net, "head")):
         check_kind("net", net, FeatureNet, "a FeatureNet")
     image_batch(images, floats=floats)
-    features, logits = [], []
-    for part in images.split(whole_number("batch_size", batch_size)):
-        f = net.features(as_floats(part.to(device_of(net))))
-        features.append(f)
-        logits.append(net.head(f))
+    both = getattr(net, "features_and_logits", None) or partial(FeatureNet.features_and_logits, net)
+    parts = images.split(whole_number("batch_size", batch_size))
+    features, logits = zip(*(both(as_floats(part.to(device_of(net)))) for part in parts), strict=True)
     return torch.cat(features), torch.cat(logits)

@@ -1,6 +1,7 @@
 """Feature networks: what turns an image into the numbers that a distance between image sets compares.
 
-Ours are small classifiers that we trained and ship (see `load`). Their features are the last hidden layer, which is
+Ours are small classifiers that we trained and ship (see `load`); `efficientnet` has one that others trained on
+photographs. Their features are the last hidden layer, which is
 what the Fréchet distance of Heusel et al. (2017) takes from Inception. A distance means nothing outside its network:
 never put numbers from two feature networks in one table.
 """
@@ -48,6 +49,11 @@ class FeatureNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.head(self.features(images))
         return logits
+
+    def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Both from one pass; a network whose head reads more than its features has its own way."""
+        features = self.features(images)
+        return features, self.head(features)
 
 
 class DigitNet(FeatureNet):
