@@ -41,6 +41,46 @@ def check_form(form: Any) -> None:
         ) from error
 
 
+Bar = tuple[
+    float, float, float
+]  # where the least, the mean and the most lie in their column's range, from 0 to 1
+
+
+def bars(rows: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], Bar]:
+    """(row, column) -> where a cell of several numbers lies between the least and the most of its column.
+
+    A column in which fewer than two cells are of several numbers has none, and one without a spread neither.
+    """
+    spans: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for row, cells in rows.items():
+        for column, value in cells.items():
+            if isinstance(value, str) or np.ndim(value) == 0:
+                continue
+            numbers = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value, np.float64)
+            if numbers.size and np.isfinite(numbers).all():
+                spans.setdefault(column, {})[row] = (numbers.min(), numbers.mean(), numbers.max())
+    found: dict[tuple[str, str], Bar] = {}
+    for column, by_row in spans.items():
+        low, high = min(span[0] for span in by_row.values()), max(span[2] for span in by_row.values())
+        if len(by_row) > 1 and high > low:
+            for row, span in by_row.items():
+                least, mean, most = (float((number - low) / (high - low)) for number in span)
+                found[row, column] = (least, mean, most)
+    return found
+
+
+def drawn(bar: Bar) -> str:
+    """A range as a thin line in its column's range, its mean a tick on it. The words beside say the same."""
+    least, mean, most = (f"{100 * place:.1f}" for place in bar)
+    width = max(float(most) - float(least), 1.5)
+    place = "position:absolute;background:currentColor"
+    return (
+        '<span aria-hidden="true" class="range-bar" style="display:block;position:relative;height:9px;min-width:6em">'
+        f'<span style="{place};opacity:0.45;top:4px;height:2px;left:{least}%;width:{width:.1f}%"></span>'
+        f'<span style="{place};top:1px;height:8px;width:3px;left:calc({mean}% - 1px)"></span></span>'
+    )
+
+
 def unbroken(cell: str) -> str:
     """A cell whose range stands on one line, below the mean where there is no room beside it."""
     return re.sub(r"\([^()]+ to [^()]+\)( \*)?", r'<span style="white-space: nowrap">\g<0></span>', cell)
@@ -55,6 +95,7 @@ class Table:
     columns: dict[str, str]  # name: its unit, or ""
     rows: dict[str, dict[str, str]]
     best: set[tuple[str, str]] = field(default_factory=set)  # (row, column)
+    bars: dict[tuple[str, str], Bar] = field(default_factory=dict)
 
     def cell(self, row: str, column: str) -> str:
         """The words in a cell, to glue. ValueError for an unknown row or column."""
@@ -72,7 +113,7 @@ class Table:
         )
         body = "".join(
             f'<tr><th scope="row">{escape(row)}</th>'
-            + "".join(f"<td>{unbroken(escape(text))}</td>" for text in self._shown(row))
+            + "".join(map(self._cell_html, [row] * len(self.columns), self.columns, self._shown(row)))
             + "</tr>"
             for row in self.rows
         )
@@ -82,6 +123,10 @@ class Table:
             f'<thead><tr><th scope="col">{escape(self.corner)}</th>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>"
         )
+
+    def _cell_html(self, row: str, column: str, text: str) -> str:
+        bar = self.bars.get((row, column))
+        return f"<td>{unbroken(escape(text))}{drawn(bar) if bar else ''}</td>"
 
     def __repr__(self) -> str:
         head = [self.corner, *(f"{name} ({unit})" if unit else name for name, unit in self.columns.items())]
@@ -115,10 +160,10 @@ def table(
 ) -> Table:
     """A table of results, rendered, whose cells can be glued: `glue("plain", found.cell("plain", "distance"))`.
 
-    rows: row header -> {column header: a word, a number, or several numbers, shown as `mean_range` does}; columns
-    stand in the order in which they first appear. corner: the header of the row headers. form: of numbers, one for
-    all or by column; whole numbers have none. units: by column. best: column -> "least" or "most", by the mean;
-    equals are all marked. ValueError for a column or word that does not exist.
+    rows: row header -> {column header: a word, a number, or several numbers, shown as `mean_range` does and as a bar
+    in the range of its column}; columns stand in the order in which they first appear. corner: the header of the row
+    headers. form: of numbers, one for all or by column; whole numbers have none. units: by column. best: column ->
+    "least" or "most", by the mean; equals are all marked. ValueError for a column or word that does not exist.
     """
     check_kind("rows", rows, Mapping, "a dictionary of row: {column: value}")
     for row, cells in rows.items():
@@ -154,7 +199,8 @@ def table(
         if finite := [mean for mean in means.values() if np.isfinite(mean)]:
             wanted = min(finite) if how == "least" else max(finite)
             marked |= {(row, column) for row, mean in means.items() if mean == wanted}
-    return Table(caption, corner, {column: units.get(column, "") for column in columns}, text, marked)
+    named = {column: units.get(column, "") for column in columns}
+    return Table(caption, corner, named, text, marked, bars(rows))
 
 
 def _in_words(value: Any, form: str) -> str:
