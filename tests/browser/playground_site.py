@@ -13,7 +13,7 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Play
 <script defer src="_static/playground/loader.js"></script></head>
 <body><main><h1>Playground</h1>{twin}<p style="height: 1200px">Below</p></main></body></html>"""
 PLANE = "document.querySelector('.tgp-plane').toDataURL()"
-RUNS_AWAY = Playground("ring", "wasserstein", (1e9, 1e9), penalty="none", optimiser="sgd")
+RUNS_AWAY = Playground("ring", "wasserstein", (1e9, 1e9), penalty="none", optimiser="sgd", controls=True)
 STOPPED = "document.querySelector('[role=status]').textContent.startsWith('Stopped at step')"
 
 
