@@ -256,3 +256,23 @@ def test_axe_finds_nothing_and_fingers_find_all(opened: Callable[..., Visit], wi
         .map((n) => parseFloat(getComputedStyle(n).fontSize) * n.getScreenCTM().a))"""
     )
     assert text >= 11.5
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_was_found_and_what_was_guessed_do_not_stand_on_each_other(
+    opened: Callable[..., Visit], width: int
+) -> None:
+    visit = opened(width=width, reduced_motion="reduce")
+    asked = box(visit, "predict", "best")
+    for item in set(WAYS) - {"freezing"}:
+        if asked.get_by_role("button", name="Change").is_visible():
+            asked.get_by_role("button", name="Change").click()
+        asked.get_by_label(item, exact=True).check()
+        asked.get_by_role("button", name="This is my guess").click()
+        found, mine = visit.page.eval_on_selector_all(
+            '[data-reveal="best"] .tgan-guess text', "all => all.map(t => t.getBoundingClientRect().toJSON())"
+        )
+        apart = found["right"] <= mine["left"] or mine["right"] <= found["left"]
+        assert apart or abs(found["top"] - mine["top"]) >= 10, item
+    drawn = visit.page.locator('[data-reveal="best"] svg').bounding_box()
+    assert drawn["width"] <= 1.3 * 6.2 * 96 + 2  # no larger than figures are elsewhere

@@ -3,6 +3,7 @@
 function fit(svg, put) {
   const own = (svg.dataset.own ??= svg.getAttribute("viewBox")).split(" ").map(Number);
   svg.setAttribute("viewBox", own.join(" "));
+  svg.style.maxWidth = `${Math.round(own[2] * 96 / 72 * 1.3)}px`; // as large as other figures get in a wide column
   for (let round = 0; round < 2; round++) {
     const unit = svg.viewBox.baseVal.width / svg.clientWidth;
     for (const text of svg.querySelectorAll("text")) {
@@ -71,6 +72,11 @@ function draw(svg, layer, guess, about) {
     const right = about.answer.includes(guess);
     if (!right) for (const item of about.answer) around(marks.spots[item], "found", "tgan-truth");
     around(marks.spots[guess], right ? "your guess, and found" : "your guess", right ? "tgan-truth" : "");
+    const words = [...layer.querySelectorAll("text")], mine = words.pop();
+    for (const other of words) {
+      const a = mine.getBBox(), b = other.getBBox();
+      if (a.x < b.x + b.width && b.x < a.x + a.width && Math.abs(a.y - b.y) < size) mine.setAttribute("y", b.y - 0.3 * size);
+    }
   } else {
     guess.forEach((item, i) => { if (marks.spots[item]) badge(marks.spots[item], `${i + 1}`); });
     const first = marks.spots[guess[0]];
