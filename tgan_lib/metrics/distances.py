@@ -192,7 +192,8 @@ class Distance:
     What is needed of the real images is computed once. `distance(gan)` is the Fréchet distance; it draws `n`
     samples from the averaged generator, from the same latents each time, so that two readings differ by the
     generator alone. `features` names the network they are seen through: "mnist-v1", or where their weights
-    can be had "efficientnet-lite0" (`features.efficientnet`) and "inception-v3-compat". Readings through different ones cannot be compared (`same_features`).
+    can be had "efficientnet-lite0" (`features.efficientnet`) and "inception-v3-compat". Readings through
+    different ones cannot be compared (`same_features`).
     """
 
     def __init__(
