@@ -43,7 +43,7 @@ def test_it_trains_without_a_kernel_when_asked(play: Callable[..., Visit], schem
     assert (steps(page), page.evaluate(PLANE)) == (reached, paused)
     said = page.inner_text("[role=status]")
     assert re.match(
-        rf"Paused at step {reached}: \d of 8 modes covered, \d+ % of the samples good; D's loss", said
+        rf"Paused at step {reached}: \d of 8 modes covered, \d+\s% of the samples good; D's loss", said
     )
     label = page.get_attribute(".tgp-plane", "aria-label")
     assert f"at step {reached}" in label

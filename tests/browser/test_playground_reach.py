@@ -136,8 +136,8 @@ def test_without_scripts_there_are_a_picture_and_words(
 ) -> None:
     visit = open_page((playground_site / "index.html").as_uri(), java_script_enabled=False)
     assert visit.page.get_by_text("two small networks").is_visible()
-    assert visit.page.get_by_text("A still of the playground").is_visible()
-    picture = visit.page.get_by_role("img")
+    assert visit.page.locator("figcaption").is_visible()
+    picture = visit.page.locator("figure img")
     assert "Eight heaps of real points" in picture.get_attribute("alt")
     assert picture.evaluate("e => e.complete && e.naturalWidth") > 0
     visit.assert_clean()

@@ -61,14 +61,15 @@ def style() -> str:
 
 
 def script() -> str:
-    """The same code for pages opened from a file, where modules do not load: it fills
+    """The same code for pages opened from a file, where modules do not load, without the comments: it fills
     `globalThis.tganPlayground`.
     """
-    return f"(() => {{\n{code()}\nglobalThis.tganPlayground = {{ render, {TESTED} }};\n}})();\n"
+    bare = re.sub(r"^ *(//|/?\*).*\n", "", code(), flags=re.MULTILINE)
+    return f"(() => {{\n{bare}\nglobalThis.tganPlayground = {{ render, {TESTED} }};\n}})();\n"
 
 
 def still(address: str) -> str:
-    """HTML of the still picture at this address, with what it shows in words."""
+    """HTML of the still picture at this address, with what it shows in words; only browsers without scripts load it."""
     label, steps = PRESETS[STILL["preset"]]["label"], STILL["steps"]
     seen = (
         "Eight heaps of real points in a ring, and generated points along it: many on the heaps, the others between. "
@@ -76,8 +77,8 @@ def still(address: str) -> str:
     )
     said = f"A still of the playground: “{label}” after {steps} steps. Round points are real, triangles generated."
     return (
-        f'<figure class="tgan-still"><img src="{address}" width="360" height="360" alt="{seen}">'
-        f"<figcaption>{said}</figcaption></figure>"
+        f'<noscript><figure class="tgan-still"><img src="{address}" width="360" height="360" alt="{seen}">'
+        f"<figcaption>{said}</figcaption></figure></noscript>"
     )
 
 

@@ -80,10 +80,10 @@ function render({ model, el }) {
     if (running) { pause(); return; }
     if (over) restart();
     run();
-    say.textContent = "Training.";
   }
   function run() {
     running = true;
+    say.textContent = "Training.";
     show();
     cancelAnimationFrame(pending); // one frame is waited for at a time, however fast Pause and Run follow each other
     pending = requestAnimationFrame(frame);
@@ -105,6 +105,7 @@ function render({ model, el }) {
   function frame(now) {
     if (!running || closed) return;
     const began = performance.now();
+    until ??= began + UNASKED_MS;
     if (began > until) { pause(); return; }
     for (let i = 0; i < settings.speed && performance.now() - began < Math.max(LEAST_MS, FRAME_MS - drawing); i++) if (!advance()) { pause(); return; }
     const trained = performance.now();
@@ -123,14 +124,14 @@ function render({ model, el }) {
   function runUnasked() {
     fresh = false;
     say.setAttribute("aria-live", "off");
-    until = performance.now() + UNASKED_MS;
+    until = null; // the first frame sets it: a page may still be busy with itself
     run();
   }
 
   // ---- showing
   const modes = () => {
     const { covered, of, good } = game.count();
-    return { modes: `${covered} of ${of}`, good: `${Math.round(100 * good)} %` };
+    return { modes: `${covered} of ${of}`, good: `${Math.round(100 * good)}\u00a0%` };
   };
   const away = () => (seen.outside ? `, ${seen.outside} of ${SHOWN} outside the picture` : "");
   function draw() {
