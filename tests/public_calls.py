@@ -224,6 +224,7 @@ CALLS: dict[str, Call] = {
             "head_start": 0,
             "batch": 16,
             "arrows": True,
+            "controls": False,
         },
     ),
     "Frames": (
