@@ -1,17 +1,18 @@
-"""`make bench`, or `python -m tgan_lib.bench [PART ...] [--quick] [--out FILE]`."""
+"""`make bench`, or `python -m tgan_lib.bench [PART ...] [--quick] [--out FILE]`; `... bench gpu` is the device kit."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..provenance import provenance
-from . import costs, quality, steps
+from . import costs, gpu, quality, steps
 
 PARTS = ("steps", "costs", "quality")
 
@@ -25,6 +26,8 @@ def kept(stored: dict[str, Any], here: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["gpu"]:
+        return gpu.main(sys.argv[2:])
     parser = argparse.ArgumentParser(
         prog="python -m tgan_lib.bench",
         description="Speed, cost and time to quality, side by side in one run.",

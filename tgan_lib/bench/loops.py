@@ -118,10 +118,16 @@ def our_run(
 
 
 def our_loop(
-    gan: GAN, images: Images, batch_size: int, loss: str, r1: float, capture: bool = False
+    gan: GAN,
+    images: Images,
+    batch_size: int,
+    loss: str,
+    r1: float,
+    capture: bool = False,
+    precision: str = "fp32",
 ) -> Iterator[None]:
     """The library's step."""
-    run = our_run(gan, images, batch_size, loss, r1, capture=capture)
+    run = our_run(gan, images, batch_size, loss, r1, precision, capture)
     while True:
         run.one_step()
         yield

@@ -59,20 +59,26 @@ def loops_of(
     return {name: make() for name, make in of.items()}
 
 
-def compare(
-    network: str, images: Images, batch_size: int, loss: str, r1: float, rounds: int, workers: int = 2
-) -> dict[str, Any]:
-    """One row: milliseconds of every round of every loop, and the ratios of rounds that stood side by side."""
-    running = loops_of(network, images, batch_size, loss, r1, workers)
-    device = images.device
+def in_turns(
+    running: dict[str, Loop], rounds: int, device: torch.device, seconds: float = ROUND
+) -> dict[str, list[float]]:
+    """Milliseconds a step in every round of every loop, after a warm-up; a round lasts about `seconds`."""
     for loop in running.values():
-        clock(loop, 4, device)  # warm-up: workers start, buffers are made, a graph is recorded
-    steps = {name: max(1, round(ROUND / clock(loop, 2, device))) for name, loop in running.items()}
+        clock(loop, 4, device)  # workers start, buffers are made, a graph is recorded
+    steps = {name: max(1, round(seconds / clock(loop, 2, device))) for name, loop in running.items()}
     times: dict[str, list[float]] = {name: [] for name in running}
     for turn in range(rounds):
         names = list(running) if turn % 2 == 0 else list(reversed(running))  # no loop always comes first
         for name in names:
             times[name].append(1000 * clock(running[name], steps[name], device))
+    return times
+
+
+def compare(
+    network: str, images: Images, batch_size: int, loss: str, r1: float, rounds: int, workers: int = 2
+) -> dict[str, Any]:
+    """One row: milliseconds of every round of every loop, and the ratios of rounds that stood side by side."""
+    times = in_turns(loops_of(network, images, batch_size, loss, r1, workers), rounds, images.device)
 
     def ratio(slow: str, quick: str) -> dict[str, float]:
         each = sorted(a / b for a, b in zip(times[slow], times[quick], strict=True))
