@@ -125,7 +125,7 @@ def test_a_table_refuses_what_it_does_not_have() -> None:
 def test_glued_values_are_quoted_words(monkeypatch: pytest.MonkeyPatch, value: Any, words: str) -> None:
     shown: list[tuple[dict[str, str], dict[str, Any]]] = []
     monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: shown.append((data, metadata)))
-    plots.glue("n", value)
+    assert plots.glue("n", value) == value
     prefix = "application/papermill.record/"
     assert shown == [({f"{prefix}text/plain": words}, {"scrapbook": {"name": "n", "mime_prefix": prefix}})]
 

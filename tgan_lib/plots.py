@@ -187,6 +187,22 @@ def check_line(name: object, pair: Any) -> None:
         )
 
 
+class Quiet:
+    """A value that a cell may end with and that is not shown for it."""
+
+    def _ipython_display_(self) -> None:
+        pass
+
+
+class QuietText(Quiet, str): ...
+
+
+class QuietFloat(Quiet, float): ...
+
+
+class QuietInt(Quiet, int): ...
+
+
 def glue(name: str, value: T) -> T:
     """Store a value of this run under `name`, for the page's prose to quote, and return it; nothing is shown here.
 
@@ -201,4 +217,11 @@ def glue(name: str, value: T) -> T:
     prefix = "application/papermill.record/"
     record = {"scrapbook": {"name": name, "mime_prefix": prefix}}
     display({f"{prefix}text/plain": repr(text)}, raw=True, metadata=record)
-    return value
+    kind = (
+        QuietText
+        if isinstance(value, str)
+        else QuietFloat
+        if isinstance(value, (float, np.floating))
+        else QuietInt
+    )
+    return kind(value)  # type: ignore[arg-type, return-value]

@@ -76,11 +76,12 @@ function makeHistory() {
       pen.font = `${TEXT}px sans-serif`;
       pen.textAlign = "right";
       pen.textBaseline = "middle";
-      const taken = [];
+      const taken = [], told = new Set();
       for (const v of axis.ticks) {
         const at = Math.min(height - TEXT / 2, Math.max(TEXT / 2, y(v)));
-        if (taken.some((other) => Math.abs(other - at) < TEXT + 2)) continue;
+        if (told.has(brief(v)) || taken.some((other) => Math.abs(other - at) < TEXT + 2)) continue;
         taken.push(at);
+        told.add(brief(v)); // two that read alike say nothing of the axis
         pen.fillText(brief(v), AXIS - 7, at);
         stroke([[AXIS - 4, y(v)], [AXIS, y(v)]], ink, [], 1);
       }
