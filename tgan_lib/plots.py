@@ -217,11 +217,7 @@ def glue(name: str, value: T) -> T:
     prefix = "application/papermill.record/"
     record = {"scrapbook": {"name": name, "mime_prefix": prefix}}
     display({f"{prefix}text/plain": repr(text)}, raw=True, metadata=record)
-    kind = (
-        QuietText
-        if isinstance(value, str)
-        else QuietFloat
-        if isinstance(value, (float, np.floating))
-        else QuietInt
-    )
-    return kind(value)  # type: ignore[arg-type, return-value]
+    number = QuietInt if isinstance(value, (int, np.integer)) else QuietFloat
+    quiet: Any = QuietText if isinstance(value, str) else number
+    known: T = quiet(value)
+    return known
