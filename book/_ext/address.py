@@ -17,22 +17,27 @@ def ways_to_run(published: bool) -> dict[str, str]:
     if published:
         return {
             "ways_to_run": "on Colab or on a laptop. Press the rocket at the top of a chapter, or follow",
-            "on_colab": "Open a chapter and press the rocket at the top, then *Colab*.",
+            "on_colab": "Open a chapter and press the rocket at the top, then *Colab*. The first cell installs "
+            "`tgan_lib` there; it does not move the torch that Colab comes with.",
         }
     return {
         "ways_to_run": "on your own machine, for the book is not published under an address yet. What to do is in",
         "on_colab": "Once the book is published under an address, a rocket at the top of each chapter opens it on "
-        "Colab. Until then, upload the chapter's file from `notebooks/` there.",
+        "Colab, and its first cell installs the library. Until then that cell leads nowhere. What works today: "
+        "`git archive -o book.zip HEAD` in a copy of the repository, upload `book.zip` and the chapter's file from "
+        "`notebooks/` to Colab, and run `%pip install -q ./book.zip` in a cell before the first.",
     }
 
 
 def substitutions(url: str) -> dict[str, str]:
     """What pages may write between double braces, for a repository at `url`."""
-    url = url.rstrip("/")
+    url, published = url.rstrip("/"), site(url) is not None
+    command = f"tgan-lib @ git+{url}" if published else "./gans-that-transfer"
+    where = f"[{url.removeprefix('https://')}]({url})" if published else "an address that is not set yet"
     return {
-        "repository": f"[{url.removeprefix('https://')}]({url})",
-        "install_command": f'```sh\npip install "tgan-lib @ git+{url}"\n```',
-        **ways_to_run(site(url) is not None),
+        "repository": where,
+        "install_command": f'```sh\npip install "{command}"\n```',
+        **ways_to_run(published),
     }
 
 

@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 NOT_WRITTEN = re.compile(r"^[\w. -]+: not written yet\.$")
 YOURS = (
     '<p class="yours-to-write"><span>Yours to write.</span> '
-    "Run this chapter, and <code>check</code> answers here.</p>"
+    '<a href="../start/how_to_use.html#running">Run this chapter</a>, and <code>check</code> answers here.</p>'
 )
 # What a study's `origin` prints: its file, a date, and, where it is given, what it ran on.
 ORIGIN = re.compile(r"^book/studies/\w+\.py, \d{4}-\d\d-\d\d\b.*$")
@@ -94,6 +94,10 @@ TAG = re.compile(r"<[^>]*>")
 NARROW = 32  # columns that fit a phone: only longer lines need to know how far they are indented
 
 
+# A table's caption, which stays in sight where the table scrolls sideways: a style needs an element inside of it.
+CAPTION = re.compile(r'(<table class="results-table"><caption>)(.*?)(?=</caption>)', re.DOTALL)
+
+
 def with_lines(body: str) -> str:
     """Listings whose long lines know their indentation, so that a wrapped line hangs under its own beginning.
 
@@ -125,7 +129,7 @@ def hanging(line: str) -> str:
 
 def wrap(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     if "body" in context:
-        context["body"] = with_lines(context["body"])
+        context["body"] = CAPTION.sub(r"\1<span>\2</span>", with_lines(context["body"]))
 
 
 def read(app: Sphinx, docname: str, source: list[str]) -> None:

@@ -49,3 +49,11 @@ def test_the_launch_button_opens_the_plain_notebook_or_says_where_to_run_it(site
         assert not buttons
         assert 'href="../start/how_to_use.html#on-your-own-machine"' in page
         assert "btn-run-here" in page
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_the_download_button_gives_the_plain_notebook(site: Path, path: Path) -> None:
+    page = site / "book" / path.parent.name / f"{path.stem}.html"
+    offered = re.findall(r'href="([^"]+\.ipynb)"', page.read_text(encoding="utf-8"))
+    assert offered == [f"../../_notebooks/{path.name}"]
+    assert (page.parent / offered[0]).resolve().read_bytes() == (ROOT / FOLDER / path.name).read_bytes()

@@ -276,3 +276,52 @@ def test_what_was_found_and_what_was_guessed_do_not_stand_on_each_other(
         assert apart or abs(found["top"] - mine["top"]) >= 10, item
     drawn = visit.page.locator('[data-reveal="best"] svg').bounding_box()
     assert drawn["width"] <= 1.3 * 6.2 * 96 + 2  # no larger than figures are elsewhere
+
+
+SITE_LIKE = """<section><h2>Part</h2><div class="cell">{0}</div><div class="cell">{1}</div><p id="said">It is five.</p>
+<div class="cell"><p id="table">5</p></div><div class="exercise admonition" id="task">Do it.</div><p>More.</p></section>
+<section><h2 id="next">Next</h2></section>"""
+
+
+def test_what_is_said_of_a_result_waits_behind_its_veil_too(
+    open_page: Callable[..., Visit], tmp_path: Path
+) -> None:
+    with plt.rc_context():
+        use_style()
+        asked = predict("few", "How many?", slider=(0, 6, 1))
+        figure, ax = plt.subplots(figsize=(6, 2.5))
+        ax.barh(["copies"], [5])
+        ax.set_xlim(0, 6)
+        shown = reveal("few", figure, answer=5, alt="A bar of 5.")
+    body = SITE_LIKE.format(asked._repr_html_(), shown._repr_html_())
+    (tmp_path / "page.html").write_text(PAGE.format(body), encoding="utf-8")
+    visit = open_page((tmp_path / "page.html").as_uri(), reduced_motion="reduce")
+    for name, there in {"said": False, "table": False, "task": True, "next": True}.items():
+        assert visit.page.locator(f"#{name}").is_visible() is there, name
+    assert "what is said of it" in visit.page.locator(".tgan-cover").inner_text()
+    box(visit, "predict", "few").get_by_role("button", name="This is my guess").click()
+    assert visit.page.locator("#said").is_visible()
+    assert visit.page.locator("#table").is_visible()
+    box(visit, "predict", "few").get_by_role("button", name="Forget").click()
+    assert not visit.page.locator("#said").is_visible()
+    box(visit, "reveal", "few").get_by_role("button", name="Show it anyway").click()
+    assert visit.page.locator("#said").is_visible()
+    visit.page.emulate_media(media="print")
+    assert visit.page.locator("#said").is_visible()
+
+
+def test_the_verdict_stands_above_its_result_and_a_far_question_is_found_again(
+    open_page: Callable[..., Visit], folder: Path
+) -> None:
+    text = (folder / "page.html").read_text(encoding="utf-8")
+    far = text.replace("<p>Prose between cells.</p>", '<p style="height: 3000px">Prose between cells.</p>', 1)
+    (folder / "far.html").write_text(far, encoding="utf-8")
+    visit = open_page((folder / "far.html").as_uri(), reduced_motion="reduce")
+    asked = box(visit, "predict", "few")
+    asked.locator("input").fill("5")
+    asked.get_by_role("button", name="This is my guess").click()
+    asked.get_by_role("button", name="See the result, further on in this chapter").click()
+    result = box(visit, "reveal", "few")
+    assert result.locator("[role=status]").bounding_box()["y"] < result.locator("svg").bounding_box()["y"]
+    result.get_by_role("button", name="Back to the question").click()
+    assert visit.page.evaluate("() => document.activeElement.closest('.tgan-predict') !== null")

@@ -14,7 +14,8 @@ const shape = (tag, about = {}, ...children) => {
   return node;
 };
 const motionless = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-const bring = (node) => node.scrollIntoView({ block: "center", behavior: motionless() ? "auto" : "smooth" });
+const bring = (node) => node.scrollIntoView({ block: node.offsetHeight > 0.8 * innerHeight ? "start" : "center", behavior: motionless() ? "auto" : "smooth" });
+const far = (a, b) => Math.abs(a.getBoundingClientRect().top - b.getBoundingClientRect().bottom) > 1.5 * innerHeight;
 // Outputs of a notebook may be put in after the page was loaded, and one may be shown twice: so each script looks for
 // the boxes of its kind that nobody has set going.
 const setGoing = (kind, go) => {

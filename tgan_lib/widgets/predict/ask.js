@@ -148,6 +148,8 @@ function ask(box, about) {
     const guess = guessed(name, about);
     form.hidden = guess !== null;
     done.hidden = guess === null;
+    const result = document.querySelector(`[data-reveal="${CSS.escape(name)}"]`);
+    see.textContent = result && far(box, result) ? "See the result, further on in this chapter" : "See the result";
     answer.set(guess);
     complaint.textContent = "";
     mine.replaceChildren(about.kind === "order" && guess ? make("ol", {}, ...guess.map((item) => make("li", {}, item))) : guess === null ? "" : worded(guess, about));

@@ -21,7 +21,7 @@ function compare(guess, about) {
   if (about.ratio && guess > 0 && answer > 0) {
     const times = Math.max(answer / guess, guess / answer);
     const much = times.toLocaleString("en-GB", { maximumSignificantDigits: 2 });
-    return [...said, "; it is ", found, `: ${much} times ${gap > 0 ? "more" : "less"} than you thought.`];
+    return [...said, "; it is ", found, gap > 0 ? `: ${much} times as much as you thought.` : `: you thought of ${much} times as much.`];
   }
   const off = number(Math.abs(gap), { ...about, digits: about.foundDigits });
   return [...said, "; it is ", found, `: ${off} ${gap > 0 ? "more" : "less"} than you thought.`];
@@ -38,6 +38,16 @@ function slope(guess, { answer }) {
   return make("div", { className: "tgan-slope" }, make("b", {}, "Your order"), make("span"), make("b", {}, "What was found"), list(guess), lines, list(answer));
 }
 
+// What follows a result on the site's page and speaks of it: up to the next heading, question or exercise.
+function rest(box) {
+  const found = [];
+  for (let next = box.closest(".cell")?.nextElementSibling; next; next = next.nextElementSibling) {
+    if (next.matches("section, h1, h2, h3, h4, .exercise, .tag_exercise, .open-question") || next.querySelector(".tgan-predict, .tgan-reveal")) break;
+    found.push(next);
+  }
+  return found;
+}
+
 function tie(box, about) {
   const name = box.dataset.reveal, shown = box.querySelector(".tgan-shown"), say = box.querySelector("[role=status]");
   const svg = about.marks ? shown.querySelector("svg") : null;
@@ -46,9 +56,12 @@ function tie(box, about) {
   const anyway = make("button", { type: "button" }, "Show it anyway");
   first.addEventListener("click", () => { bring(asked()); asked().querySelector("form input, form button:not(:disabled)").focus({ preventScroll: true }); });
   anyway.addEventListener("click", () => { kept.peeked.add(name); tell(name); box.focus({ preventScroll: true }); });
-  const cover = make("div", { className: "tgan-cover" }, make("p", {}, "The result is behind this veil."), make("div", { className: "tgan-row" }, first, anyway));
+  const behind = make("p", {});
+  const cover = make("div", { className: "tgan-cover" }, behind, make("div", { className: "tgan-row" }, first, anyway));
   box.querySelector(".tgan-result").append(cover);
   box.tabIndex = -1;
+  const back = make("button", { type: "button", className: "tgan-back" }, "Back to the question");
+  back.addEventListener("click", () => { bring(asked()); [...asked().querySelectorAll("button:not(:disabled)")].find((b) => b.offsetParent).focus({ preventScroll: true }); });
   let extra = null, last;
   const redraw = () => {
     if (!svg || !svg.clientWidth) return;
@@ -64,6 +77,9 @@ function tie(box, about) {
     box.classList.toggle("tgan-veiled", veiled);
     box.classList.toggle("tgan-compared", guess !== null);
     shown.inert = veiled;
+    const after = rest(box);
+    for (const part of after) part.classList.toggle("tgan-later", veiled);
+    behind.textContent = after.length ? "The result, and what is said of it, wait behind this veil." : "The result is behind this veil.";
     cover.hidden = !veiled;
     extra?.remove();
     extra = null;
@@ -72,13 +88,14 @@ function tie(box, about) {
     if (now === last) return;
     box.classList.toggle("tgan-fresh", last !== undefined);
     last = now;
-    say.replaceChildren(...(guess === null ? [] : compare(guess, about)));
+    say.replaceChildren(...(guess === null ? [] : [...compare(guess, about), ...(far(asked(), box) ? [" ", back] : [])]));
     redraw();
   };
   let width = 0;
   if (svg) new ResizeObserver(() => { if (svg.clientWidth !== width) { width = svg.clientWidth; redraw(); } }).observe(svg);
   hear(name, update);
   update();
+  document.addEventListener("DOMContentLoaded", update); // what follows on the page is there then
 }
 
 const going = () => { setGoing("predict", ask); setGoing("reveal", tie); };
