@@ -70,6 +70,7 @@ def test_mean_and_range_of_numbers_however_they_come() -> None:
         == "2,000 (1,000 to 3,000)"
     )
     assert plots.mean_range(np.array([1, 2]), "+.2f", unit=" %") == "+1.50 % (+1.00 to +2.00)"
+    assert plots.mean_range([-1, 2], "+.1f") == "+0.5 (−1.0 to +2.0)", "a true minus"
     with pytest.raises(ValueError, match="no numbers here"):
         plots.mean_range([])
 

@@ -28,7 +28,13 @@ def mean_range(values: Any, form: str = ",.1f", unit: str = "") -> str:
         raise ValueError("there are no numbers here whose mean and range could be given")
     check_form(form)
     check_kind("unit", unit, str, "a word")
-    return f"{numbers.mean():{form}}{unit} ({numbers.min():{form}} to {numbers.max():{form}})"
+    mean, least, most = (_number(number, form) for number in (numbers.mean(), numbers.min(), numbers.max()))
+    return f"{mean}{unit} ({least} to {most})"
+
+
+def _number(number: Any, form: str) -> str:
+    """In this form, with a true minus."""
+    return format(number, form).replace("-", "−")
 
 
 def check_form(form: Any) -> None:
@@ -208,5 +214,5 @@ def _in_words(value: Any, form: str) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, (int, np.integer)):
-        return f"{value:,}"
-    return f"{value:{form}}" if np.ndim(value) == 0 else mean_range(value, form)
+        return _number(value, ",")
+    return _number(value, form) if np.ndim(value) == 0 else mean_range(value, form)
