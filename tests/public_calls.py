@@ -285,6 +285,7 @@ CALLS: dict[str, Call] = {
             "samples": PICTURES,
             "start": {"b": 1},
             "chosen": ("0", "1"),
+            "fit": True,
         },
     ),
     "grids": (t.grids, lambda: {"batches": [floats(), floats()], "columns": 2}),

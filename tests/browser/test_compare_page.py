@@ -32,7 +32,7 @@ SAMPLES = np.broadcast_to(GREYS[..., None, None], (4, 2, 20, 20)).copy()
 
 @pytest.fixture
 def opened(open_page: Callable[..., Visit], tmp_path: Path) -> Callable[..., Visit]:
-    def open_one(**options: Any) -> Visit:
+    def open_one(fit: bool = False, **options: Any) -> Visit:
         chart = Compare(
             {"way": WAYS, "images": ["10", "100"]},
             {"distance": DISTANCE, "recall": RECALL, "copies": RECALL / 4},
@@ -41,6 +41,7 @@ def opened(open_page: Callable[..., Visit], tmp_path: Path) -> Callable[..., Vis
             log=["distance"],
             samples=SAMPLES,
             chosen=["plain", "augmented"],
+            fit=fit,
         )
         path = tmp_path / "compare.html"
         path.write_text(PAGE.format(chart._repr_html_()), encoding="utf-8")
@@ -137,6 +138,17 @@ def test_axes_and_table_follow(opened: Callable[..., Visit]) -> None:
     page.get_by_text("The same as a table").click()
     assert page.locator("table caption").inner_text() == "images 100: mean (lowest to highest)"
     assert page.locator("tbody tr").first.all_inner_texts() == ["plain\t21 (20 to 22)\t0.60\t0.15"]
+
+
+def test_the_axes_can_fit_from_the_start(opened: Callable[..., Visit]) -> None:
+    wide, fitted = (opened(fit=fit, reduced_motion="reduce") for fit in (False, True))
+    for visit in (wide, fitted):
+        visit.page.get_by_label("100", exact=True).check()
+    assert fitted.page.get_by_label("axes fit these dots alone").is_checked()
+    spreads = [place(visit, "mined")[0] - place(visit, "augmented")[0] for visit in (wide, fitted)]
+    assert spreads[1] > 1.1 * spreads[0]
+    fitted.page.get_by_label("axes fit these dots alone").uncheck()
+    assert place(fitted, "mined") == place(wide, "mined")
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])

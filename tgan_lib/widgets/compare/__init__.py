@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import check_kind, one_of, shown
+from ...errors import check_kind, one_of, shown, true_or_false
 from ..frames import check_axes, places, png, tiles
 from ..inline import attribute, tail
 
@@ -35,7 +35,8 @@ class Compare:
     which mean, lowest and highest are shown; NaN where nothing was measured. x, y: the measures that are seen
     first, by default the first two. better: measure -> "less" or "more". log: the measures with a logarithmic
     axis. samples: uint8 of the axes' lengths, then (H, W) or (H, W, 2 to 4). start: where the buttons stand at
-    first. chosen: the two methods whose samples are seen first. alt: what is to be seen in the plane.
+    first. chosen: the two methods whose samples are seen first. fit: whether the axes fit the dots of one state at
+    first, or those of all. alt: what is to be seen in the plane.
     ValueError where numbers and words do not fit.
     """
 
@@ -52,6 +53,7 @@ class Compare:
         samples: NDArray[np.uint8] | None = None,
         start: Mapping[str, int] | None = None,
         chosen: Sequence[str] | None = None,
+        fit: bool = False,
     ) -> None:
         shape = check_axes(axes)
         check_kind("alt", alt, str, "a line of words")
@@ -91,7 +93,7 @@ class Compare:
                     "those leading axes, then (H, W) or (H, W, 2 to 4), is right"
                 )
             self.flat = samples.reshape(-1, *rest)
-        self.alt = alt
+        self.alt, self.fit = alt, true_or_false("fit", fit)
 
     def __repr__(self) -> str:
         return f"Compare({len(next(iter(self.axes.values())))} methods by {', '.join(self.measures)})"
@@ -106,6 +108,7 @@ class Compare:
             "alt": self.alt,
             "start": self.start,
             "chosen": self.chosen,
+            "fit": self.fit,
         }
         sheet = ""
         if self.flat is not None:

@@ -1,5 +1,5 @@
 // A plane with a dot for each method. `about`: names and labels of the axes, the methods' first; measures, each with
-// mean, low and high of all states, flat; x and y, the measures seen; start; chosen, two methods; sides and size of tiles.
+// mean, low and high of all states, flat; x and y, the measures seen; start; chosen, two methods; fit, whether that box is ticked; sides and size of tiles.
 const say = (value, { digits }) => value.toLocaleString("en-GB", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 // Where on an axis is better: arrows for less and for more.
 const preference = ({ better }, [less, more]) => (better ? ` (${better === "less" ? `${less} better` : `better ${more}`})` : "");
@@ -39,7 +39,7 @@ function comparison(box, about) {
     return make("label", { className: "tgan-field" }, make("span", {}, axis === "x" ? "across" : "upwards"), select);
   });
 
-  const fit = make("input", { type: "checkbox" });
+  const fit = make("input", { type: "checkbox", checked: about.fit });
   fit.addEventListener("change", () => show());
   pickers.push(make("label", { className: "tgan-tick" }, fit, "axes fit these dots alone"));
 
