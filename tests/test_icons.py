@@ -23,13 +23,13 @@ def test_a_sheet_keeps_the_rules_of_the_icons_that_are_named() -> None:
 def test_names_come_from_pages_and_scripts_and_codes_from_styles(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text('<i class="fa-solid fa-sun fa-lg"></i>')
     (tmp_path / "a.js").write_text("icon.className = 'fas fa-bars'")
-    (tmp_path / "a.css").write_text('.admonition::before{content:"\\f06a"}')
+    (tmp_path / "a.css").write_text('.admonition::before{content:"\\f06a"} :root{--search-minus:"\uf010"}')
     own = tmp_path / "vendor" / "fontawesome"
     own.mkdir(parents=True)
     (own / "all.css").write_text('.fa-moon:before{content:"\\f186"}')
     names, codes = icons.used(tmp_path)
     assert {"sun", "bars", "lg", "solid"} <= names
-    assert codes == {0xF06A}
+    assert codes == {0xF06A, 0xF010}, "as an escape, and as the letter itself"
 
 
 def test_a_font_keeps_these_icons_and_is_small(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What stands round the text of a page: folded code, cards, numbers and links, formulas, search, shared links."""
+"""What stands round the text of a page: folded code, cards, numbers and links, formulas, shared links."""
 
 from __future__ import annotations
 
@@ -224,11 +224,6 @@ def test_formulas_have_mathml_where_no_script_runs() -> None:
     block = f'<div class="math notranslate nohighlight" id="e">\n{number}\\[\\frac{{1}}{{2}}\\]</div>'
     assert f'{number}<span class="tex">' in with_mathml(block)
     assert 'display="block"' in with_mathml(block)
-
-
-def test_chinese_is_searched_by_character_and_by_pair() -> None:
-    search = extension("search_words").EnglishAndChinese({})
-    assert search.split("D, 判别器 of_x") == ["D", "判", "别", "器", "判别", "别器", "of_x"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 
 NAME = re.compile(r"\bfa-([a-z0-9][a-z0-9-]*)")
 CODE = re.compile(r"""content:\s*["']\\([0-9a-fA-F]{4,5})["']""")
+PRIVATE = re.compile("[\ue000-\uf8ff]")  # icons as letters, as the theme's sheet writes them
 RULE = re.compile(r"((?:\.fa-[\w-]+:{1,2}before,?)+)\{content:\"\\?([^\"]+)\"\}")
 FACE = re.compile(r"@font-face\{[^}]*\}")
 SOURCES = re.compile(r"src:url\(\.\./webfonts/([\w-]+)\.woff2\)[^;}]*")
@@ -61,7 +62,7 @@ def used(folder: Path) -> tuple[set[str], set[int]]:
             continue
         text = path.read_text(encoding="utf-8", errors="ignore")
         if path.suffix == ".css":
-            codes |= {int(code, 16) for code in CODE.findall(text)}
+            codes |= {int(code, 16) for code in CODE.findall(text)} | {ord(c) for c in PRIVATE.findall(text)}
         else:
             names |= set(NAME.findall(text))
     return names, codes

@@ -133,6 +133,53 @@ def test_search_finds_parts_and_lists_a_page_once(
     assert expected in [title for _, title in links]
 
 
+def found(visit: Visit) -> list[str]:
+    """The titles that were found, once all are listed with their excerpts."""
+    visit.page.locator("#search-results .search-summary", has_text=re.compile(r"found \d+")).wait_for()
+    visit.page.wait_for_load_state("networkidle")
+    titles: list[str] = visit.page.locator("#search-results li > a").all_inner_texts()
+    return titles
+
+
+def test_search_ranks_by_what_pages_say_and_quotes_their_prose(
+    open_page: Callable[..., Visit], site_url: str
+) -> None:
+    visit = open_page(f"{site_url}/search.html?q=100 images which method")
+    assert "16. The face-off" in found(visit)[:3]
+    quotes = visit.page.locator("#search-results p.context").all_inner_texts()
+    assert len(quotes) > 5
+    assert not [quote for quote in quotes if re.search(r"\\[(a-z]|import |\w\(\w+=|\{\w", quote)]
+    visit.page.goto(f"{site_url}/search.html?q=tgan_lib.zoo.load")
+    assert found(visit)[0] == "tgan_lib.zoo.load", "a name that is just what was asked for comes first"
+    visit.assert_clean()
+
+
+def test_the_way_to_hide_matches_is_modest_and_has_its_icon(
+    open_page: Callable[..., Visit], site_url: str
+) -> None:
+    visit = open_page(f"{site_url}/search.html?q=freezing layers")
+    found(visit)
+    visit.page.locator("#search-results li > a", has_text="12. Freezing layers").click()
+    link = visit.page.locator(".highlight-link a")
+    link.wait_for()
+    visit.page.evaluate("document.fonts.ready.then(() => true)")
+    ground = link.evaluate("e => getComputedStyle(e).backgroundColor")
+    assert ground == "rgba(0, 0, 0, 0)"
+    # A glyph that is missing is drawn from another font: with and without ours its width is the same.
+    width = """(font) => {
+        const pen = document.createElement("canvas").getContext("2d");
+        pen.font = `900 40px ${font}`;
+        return pen.measureText("\uf010").width;
+    }"""
+    assert link.evaluate("e => getComputedStyle(e, '::before').content") == '"\uf010"'
+    assert visit.page.evaluate(width, "'Font Awesome 6 Free', monospace") != visit.page.evaluate(
+        width, "monospace"
+    )
+    link.click()
+    assert link.count() == 0
+    assert visit.page.locator("article .highlighted").count() == 0
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_what_is_typed_into_search_stands_clear(
     open_page: Callable[..., Visit], site_url: str, width: int
