@@ -283,9 +283,7 @@ SITE_LIKE = """<section><h2>Part</h2><div class="cell">{0}</div><div class="cell
 <section><h2 id="next">Next</h2></section>"""
 
 
-def test_what_is_said_of_a_result_waits_behind_its_veil_too(
-    open_page: Callable[..., Visit], tmp_path: Path
-) -> None:
+def test_what_is_said_of_it_waits_too(open_page: Callable[..., Visit], tmp_path: Path) -> None:
     with plt.rc_context():
         use_style()
         asked = predict("few", "How many?", slider=(0, 6, 1))
@@ -305,9 +303,7 @@ def test_what_is_said_of_a_result_waits_behind_its_veil_too(
     assert visit.page.locator("#said").is_visible()
 
 
-def test_the_verdict_stands_above_its_result_and_a_far_question_is_found_again(
-    open_page: Callable[..., Visit], folder: Path
-) -> None:
+def test_the_verdict_stands_above_a_far_result(open_page: Callable[..., Visit], folder: Path) -> None:
     text = (folder / "page.html").read_text(encoding="utf-8")
     (folder / "far.html").write_text(
         text.replace("<p>Prose", '<p style="height: 3000px">Prose', 1), encoding="utf-8"
