@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playground_site import PLANE, button, steps
+from playground_site import PLANE, button, steps, wait_for_step
 from visits import Visit
 
 pytestmark = pytest.mark.browser
@@ -21,6 +21,10 @@ def test_three_seconds_by_itself_when_it_comes_into_view(play: Callable[..., Vis
     assert page.evaluate("performance.now()") - began < 4500
     rested = steps(page)
     assert rested > 5
+    assert page.text_content("[role=status]").startswith("Ran for three seconds; press Run to go on.")
+    state, run = page.locator(".tgp-say").bounding_box(), button(page, "Run").bounding_box()
+    assert 0 <= state["y"] - run["y"] - run["height"] < 12, "beside the buttons"
+    assert state["height"] < 40, "what only the ear needs takes no room"
     page.wait_for_timeout(500)
     assert steps(page) == rested
     page.mouse.wheel(0, 3000)
@@ -33,6 +37,81 @@ def test_three_seconds_by_itself_when_it_comes_into_view(play: Callable[..., Vis
     page.wait_for_timeout(4000)
     assert button(page, "Pause").is_visible(), "when asked for it does not stop by itself"
     visit.assert_clean()
+
+
+def test_it_waits_for_most_of_the_picture_and_is_seen_to_its_end(play: Callable[..., Visit]) -> None:
+    page = play(page="folded", reduced_motion="no-preference", rested=False, width=390).page
+    page.add_style_tag(content="h1 { height: 2000px }")
+    button(page, "Run").wait_for(state="attached")  # it had begun, and is out of sight now
+
+    def show(part: float) -> None:
+        page.evaluate(
+            """part => {
+                const box = document.querySelector('.tgp-plane').getBoundingClientRect();
+                scrollTo({ top: scrollY + box.top + part * box.height - innerHeight, behavior: 'instant' });
+            }""",
+            part,
+        )
+
+    show(0.5)
+    before = steps(page)
+    page.wait_for_timeout(300)
+    assert steps(page) == before, "half of it is not enough"
+    show(0.7)
+    wait_for_step(page, before + 5)
+    show(0.4)
+    button(page, "Run").wait_for(state="attached")
+    left = steps(page)
+    show(0.8)
+    wait_for_step(page, left + 5)
+    page.wait_for_function("document.querySelector('.tgp-say').textContent.startsWith('Ran for three')")
+
+
+def test_the_push_is_told_where_it_is_the_point(play: Callable[..., Visit]) -> None:
+    page = play(page="folded").page
+    more = page.get_by_role("button", name="Controls")
+    assert page.locator(".tgp-push").is_hidden()
+    more.click()
+    assert page.locator(".tgp-push").is_visible()
+    page.get_by_label("What to watch").select_option("saturation")
+    more.click()
+    assert page.locator(".tgp-push").is_visible()
+
+
+def test_modes_are_said_to_be_reached_and_what_that_takes(play: Callable[..., Visit]) -> None:
+    label = play(page="folded").page.locator(".tgp-label", has_text="modes reached")
+    assert "one good sample" in (label.locator("..").get_attribute("title") or "")
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_on_a_phone_the_controls_come_into_view_under_the_pinned_picture(
+    play: Callable[..., Visit], motion: str
+) -> None:
+    page = play(page="folded", width=390, reduced_motion=motion, rested=False).page
+    page.evaluate("""() => {
+        const own = Element.prototype.scrollIntoView;
+        window.ways = [];
+        Element.prototype.scrollIntoView = function (how) { ways.push(how.behavior); own.call(this, how); };
+    }""")
+    more, stage = page.get_by_role("button", name="Controls"), page.locator(".tgp-stage")
+    held = "e => getComputedStyle(e).position"
+    assert stage.evaluate(held) == "static", "while one reads it scrolls away"
+    more.click()
+    page.wait_for_function("document.querySelector('.tgp-pinned')")
+    page.wait_for_timeout(800)
+    assert page.evaluate("ways") == ["instant" if motion == "reduce" else "smooth"]
+    watch, picture = page.get_by_label("What to watch").bounding_box(), stage.bounding_box()
+    assert picture["y"] >= 0
+    assert 0 < watch["y"] - picture["y"] - picture["height"] < 60
+    assert stage.evaluate("e => getComputedStyle(e).boxShadow") != "none"
+    assert stage.evaluate("e => getComputedStyle(e).backgroundColor") not in (
+        "transparent",
+        "rgba(0, 0, 0, 0)",
+    )
+    more.click()
+    page.wait_for_timeout(800)
+    assert stage.evaluate(held) == "static"
+    assert stage.bounding_box()["y"] >= 0, "the picture is still there once they are closed"
 
 
 def test_nothing_moves_by_itself_where_motion_is_unwelcome(play: Callable[..., Visit]) -> None:

@@ -4,7 +4,7 @@
     Playground(preset="collapse")
 
 It shows D's surface, real and generated points, where G's loss pushes the latter, both losses, and how many modes
-are covered; the reader runs, stops and steps it, and changes whatever it is made of. All of the training is done
+are reached; the reader runs, stops and steps it, and changes whatever it is made of. All of the training is done
 by the page's own script: a notebook needs the kernel only to place it, the book's site needs none.
 """
 
@@ -33,10 +33,10 @@ class Playground(anywidget.AnyWidget):
     or "sgd". `d_steps`: D's updates for one of G. `head_start`: rounds in which D learns alone. `batch`: 16, 32,
     64, 128 or 256. `arrows`: whether to show where G's loss pushes its samples. `seed` fixes data, latents and
     first weights: the same settings give the same run. `controls`: whether they are open; otherwise they wait behind
-    a button.
+    a button. While they are open the picture stays on screen.
 
-    When it first comes into view it runs by itself for three seconds, except where motion is unwelcome. A run whose
-    numbers run away stops at its last sound step. The widget reads nothing from the kernel after its start and
+    Once most of its picture is in view it runs by itself for three seconds, except where motion is unwelcome. A run
+    whose numbers run away stops at its last sound step. The widget reads nothing from the kernel after its start and
     writes nothing back.
     """
 

@@ -1,5 +1,5 @@
-// The playground's elements: a picture with its buttons, which stays on screen beside or above everything else, and at its
-// side what is read and what is set. Joined behind losses.js by Python, which also writes CHOICES (what each select
+// The playground's elements: a picture with its buttons and its state, which stays on screen while the controls are open,
+// and at its side what is read and what is set. Joined behind losses.js by Python, which also writes CHOICES (what each select
 // offers) and PRESETS.
 
 const MOST_SEED = 999999;
@@ -40,6 +40,7 @@ function layOut(settings, on) {
     band: make("span", { class: "tgp-band" }, make("i", { class: "tgp-key-band" }), make("span", {}, "powers of ten")),
     push: make("p", { class: "tgp-push" }),
     say: make("p", { class: "tgp-say", role: "status" }),
+    stage: make("div", { class: "tgp-stage" }),
     note: make("p", { class: "tgp-note", id: `${id}-note` }),
     seed: make("input", { type: "number", min: 0, max: MOST_SEED, step: 1, inputmode: "numeric", onchange: on.reseed }),
     arrows: make("input", { type: "checkbox", id: `${id}-arrows`, onchange: on.arrows }),
@@ -54,17 +55,18 @@ function layOut(settings, on) {
     make("div", { class: "tgp-field tgp-check" }, parts.arrows, make("label", { for: parts.arrows.id }, "Arrows: where G's loss pushes")));
   parts.controls = button("Controls", on.controls, { class: "tgp-more", "aria-controls": parts.panel.id });
 
+  parts.stage.append(parts.canvas, make("div", { class: "tgp-transport" }, parts.run, parts.step, parts.restart, parts.controls), parts.say);
+  parts.counters[1].title = "A mode counts as reached with one good sample: one within three standard deviations of its middle.";
   parts.root = make("div", { class: "tgp", role: "group", "aria-label": "Playground: a small GAN that trains in this page", onkeydown: on.key },
     make("div", { class: "tgp-body" },
-      make("div", { class: "tgp-stage" }, parts.canvas,
-        make("div", { class: "tgp-transport" }, parts.run, parts.step, parts.restart, parts.controls)),
+      parts.stage,
       make("div", { class: "tgp-side" },
         make("div", {},
           make("div", { class: "tgp-legend" }, parts.ends[0], parts.bar, parts.ends[1]),
           make("div", { class: "tgp-legend tgp-keys" }, ...parts.keys)),
         make("div", { class: "tgp-counters" }, ...parts.counters),
         make("div", {}, parts.plot, make("div", { class: "tgp-legend tgp-keys" }, ...parts.losses, parts.band), parts.push),
-        parts.say, parts.note, parts.panel)));
+        parts.note, parts.panel)));
   // JupyterLab takes letters, Enter and arrow keys for its own commands unless the focused element itself says no.
   for (const node of parts.root.querySelectorAll("input, select, button")) node.dataset.lmSuppressShortcuts = "true";
   return parts;

@@ -14,7 +14,7 @@ function render({ model, el }) {
   const given = model.get("settings"), settings = { seed: 0, ...PRESETS[given.preset || "good"].settings, ...given };
   const reduced = window.matchMedia("(prefers-reduced-motion: reduce)");
   let game, history, running = false, over = false, closed = false, pictured = 0, pending = 0, drawing = 8, seen = {};
-  let fresh = true, until = Infinity; // nobody has touched it yet; when it stops by itself
+  let fresh = true, until = Infinity; // whether it may still run unasked; when it stops by itself
 
   const at = layOut(settings, { run: toggle, step, restart: () => { touch(); restart(); }, controls, change, choose, reseed, key: steer, arrows: () => { settings.arrows = at.arrows.checked; draw(); } });
   const { root, canvas, plot, say } = at;
@@ -51,6 +51,9 @@ function render({ model, el }) {
     touch();
     settings.controls = !settings.controls;
     show();
+    const bring = (node, block) => node.scrollIntoView({ block, behavior: reduced.matches ? "instant" : "smooth" });
+    if (!settings.controls) bring(at.stage, "nearest"); // it stood pinned, and is back in its place
+    else if (at.panel.getBoundingClientRect().bottom > window.innerHeight) bring(at.panel, "start");
   }
   function show() {
     for (const [key, input] of Object.entries(at.fields)) input.value = String(settings[key]);
@@ -59,6 +62,8 @@ function render({ model, el }) {
     at.run.textContent = over ? "Start again" : running ? "Pause" : "Run";
     at.panel.hidden = at.step.hidden = at.restart.hidden = !settings.controls;
     at.controls.setAttribute("aria-expanded", String(Boolean(settings.controls)));
+    root.classList.toggle("tgp-open", Boolean(settings.controls));
+    at.push.hidden = !(settings.controls || settings.preset === "saturation") || !BOTH.some(([name]) => name === settings.loss);
   }
 
   // ---- training
@@ -68,7 +73,7 @@ function render({ model, el }) {
     history = makeHistory();
     show();
     draw();
-    tell("Ready");
+    tell("Ready at step 0");
   }
   function advance() {
     over = !game.step();
@@ -88,12 +93,12 @@ function render({ model, el }) {
     cancelAnimationFrame(pending); // one frame is waited for at a time, however fast Pause and Run follow each other
     pending = requestAnimationFrame(frame);
   }
-  function pause() {
+  function pause(how = `Paused at step ${game.steps}`) {
     running = false;
     until = Infinity;
     show();
     draw();
-    tell("Paused");
+    tell(how);
   }
   function step() {
     touch();
@@ -106,7 +111,7 @@ function render({ model, el }) {
     if (!running || closed) return;
     const began = performance.now();
     until ??= began + UNASKED_MS;
-    if (began > until) { pause(); return; }
+    if (began > until) { pause("Ran for three seconds; press Run to go on"); return; }
     for (let i = 0; i < settings.speed && performance.now() - began < Math.max(LEAST_MS, FRAME_MS - drawing); i++) if (!advance()) { pause(); return; }
     const trained = performance.now();
     if (!reduced.matches || now - pictured > STILL_MS) { draw(); pictured = now; }
@@ -120,7 +125,7 @@ function render({ model, el }) {
     event.preventDefault();
     step();
   }
-  /** Three seconds unasked, once, and not read out: who has not asked for it need not hear of it. */
+  /** Three seconds unasked, once to their end, and not read out: who has not asked for it need not hear of it. */
   function runUnasked() {
     fresh = false;
     say.setAttribute("aria-live", "off");
@@ -145,7 +150,7 @@ function render({ model, el }) {
   const count = throttled(() => {
     const now = modes(), loss = LOSSES[settings.loss], { line, half } = seen;
     const score = (v) => (loss.chance ? `D = ${briefChance(v)}` : `score ${brief(v)}`);
-    at.counters[1].firstChild.textContent = `${game.data.noun} covered`;
+    at.counters[1].firstChild.textContent = `${game.data.noun} reached`;
     [String(game.steps), now.modes, now.good].forEach((text, i) => { at.counters[i].lastChild.textContent = text; });
     at.losses.forEach((key, k) => { key.lastChild.textContent = `${"DG"[k]}'s loss ${game.steps ? brief(game.losses[k]) : ""}`; });
     at.ends[0].textContent = score(line - half);
@@ -153,16 +158,15 @@ function render({ model, el }) {
     at.keys[1].lastChild.textContent = `generated${away()}`;
     const middle = loss.chance ? "D = 1/2" : loss.line === undefined ? "the median score in view" : `score ${brief(line)}`;
     at.keys[2].lastChild.textContent = `${middle}; colours and thin lines are stretched to D's range here`;
-    at.push.hidden = !BOTH.some(([name]) => name === settings.loss);
     at.push.textContent = `Push on a sample, median: ${BOTH.map(([name, words]) => `${words} ${brief(game.push(name))}`).join(", ")}.`;
   }, 200);
-  function tell(how = "") {
+  /** The state in a few words beside the buttons; what the counters and the plot show goes to those who hear it. */
+  function tell(how = `Step ${game.steps}`) {
     const now = modes(), step = `step ${game.steps}`;
     const losses = game.steps ? `; D's loss is ${brief(game.losses[0])}, G's ${brief(game.losses[1])}` : "";
-    say.textContent = over
-      ? `Stopped at ${step}, the last with sound numbers: in the next one they run away, so start again, with smaller learning rates or a penalty on D.`
-      : `${how ? `${how} at ${step}` : step.replace("s", "S")}: ${now.modes} ${game.data.noun} covered, ${now.good} of the samples good${losses}.`;
-    canvas.setAttribute("aria-label", `The plane with ${SHOWN} real and ${SHOWN} generated points${away()} on D's surface, at ${step}: ${now.modes} ${game.data.noun} covered.`);
+    if (over) say.textContent = `Stopped at ${step}, the last with sound numbers: in the next one they run away, so start again, with smaller learning rates or a penalty on D.`;
+    else say.replaceChildren(`${how}.`, make("span", { class: "tgp-heard" }, ` ${now.modes} ${game.data.noun} reached, ${now.good} of the samples good${losses}.`));
+    canvas.setAttribute("aria-label", `The plane with ${SHOWN} real and ${SHOWN} generated points${away()} on D's surface, at ${step}: ${now.modes} ${game.data.noun} reached.`);
     plot.setAttribute("aria-label", `Both losses up to ${step}${losses}.`);
   }
   const tellSoon = throttled(tell, 700);
@@ -175,8 +179,17 @@ function render({ model, el }) {
   sizes.observe(canvas);
   const left = new IntersectionObserver(([now]) => { if (running && !now.isIntersecting) pause(); });
   left.observe(root);
-  const came = new IntersectionObserver(([now]) => { if (fresh && now.intersectionRatio >= IN_VIEW && !reduced.matches) runUnasked(); }, { threshold: IN_VIEW });
+  const came = new IntersectionObserver(([now]) => {
+    if (now.intersectionRatio < IN_VIEW && until !== Infinity) { pause(); fresh = true; } // it goes on once one is back
+    else if (fresh && now.intersectionRatio >= IN_VIEW && !reduced.matches) runUnasked();
+  }, { threshold: IN_VIEW });
   came.observe(canvas);
+  const top = parseFloat(getComputedStyle(at.stage).top) || 0; // where it is held once it is pinned
+  const pinned = new IntersectionObserver(
+    ([now]) => at.stage.classList.toggle("tgp-pinned", now.intersectionRatio < 1 && now.boundingClientRect.top <= top + 1),
+    { rootMargin: `${-Math.ceil(top) - 1}px 0px 100% 0px`, threshold: 1 },
+  );
+  pinned.observe(at.stage);
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   system.addEventListener("change", redraw);
 
@@ -184,7 +197,7 @@ function render({ model, el }) {
   root.dataset.ready = "true";
   return () => {
     closed = true;
-    for (const observer of [themes, sizes, left, came]) observer.disconnect();
+    for (const observer of [themes, sizes, left, came, pinned]) observer.disconnect();
     system.removeEventListener("change", redraw);
     root.remove();
   };
