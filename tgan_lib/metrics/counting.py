@@ -1,8 +1,8 @@
 """Counting what images show: their attributes by a judge, which of them vanished, how far their shares moved.
 
 A distance says that something differs; a count says what. The judge is portraits-v1, which names what a portrait was
-put together from (glasses, beard, hair, ...). It is not always right (its card says how often, by attribute), so compare
-counts of its answers with counts of its answers on real images, not with the choices that were drawn.
+put together from (glasses, beard, hair, ...). It is not always right, and its card says how often, by attribute; so
+compare counts of its answers with counts of its answers on real images, not with the choices that were drawn.
 """
 
 from __future__ import annotations
