@@ -228,7 +228,9 @@ def test_glued_values_are_known_by_the_runs_outputs(tmp_path: Path) -> None:
     nb = new_notebook(cells=[new_code_cell("from tgan_lib.plots import glue\nglue('distance', 3.14159)")])
     ran, _ = execute.run(nb, tmp_path, "smoke")
     assert glued_names(ran) == {"distance"}
-    assert [output.output_type for output in ran.cells[-1].outputs] == ["display_data"]  # returned and not shown again
+    assert [output.output_type for output in ran.cells[-1].outputs] == [
+        "display_data"
+    ]  # returned and not shown again
 
 
 def test_the_setup_cell_runs_where_the_library_is(tmp_path: Path) -> None:
