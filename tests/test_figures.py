@@ -47,7 +47,7 @@ def test_a_figure_is_svg_with_its_words_and_is_closed() -> None:
     assert "It rises &lt;fast&gt;." in page
     assert plots.INK not in page
     assert "currentColor" in page  # the page's ink
-    assert not plt.get_fignums()
+    assert not plt.fignum_exists(figure.number)
     assert repr(shown) == "Figure: It rises <fast>."
 
 
