@@ -39,6 +39,7 @@ def test_three_seconds_by_itself_when_it_comes_into_view(play: Callable[..., Vis
     visit.assert_clean()
 
 
+@pytest.mark.slow  # on a busy machine its three seconds are over before the page is scrolled
 def test_it_waits_for_most_of_the_picture_and_is_seen_to_its_end(play: Callable[..., Visit]) -> None:
     page = play(page="folded", reduced_motion="no-preference", rested=False, width=390).page
     page.add_style_tag(content="h1 { height: 2000px }")
@@ -58,12 +59,12 @@ def test_it_waits_for_most_of_the_picture_and_is_seen_to_its_end(play: Callable[
     page.wait_for_timeout(300)
     assert steps(page) == before, "half of it is not enough"
     show(0.7)
-    wait_for_step(page, before + 5)
+    wait_for_step(page, before + 1)  # at once: its three seconds must not be over on a slow machine
     show(0.4)
     button(page, "Run").wait_for(state="attached")
     left = steps(page)
     show(0.8)
-    wait_for_step(page, left + 5)
+    wait_for_step(page, left + 1)
     page.wait_for_function("document.querySelector('.tgp-say').textContent.startsWith('Ran for three')")
 
 

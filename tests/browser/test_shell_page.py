@@ -176,7 +176,7 @@ def test_the_way_to_hide_matches_is_modest_and_has_its_icon(
         width, "monospace"
     )
     link.click()
-    assert link.count() == 0
+    link.wait_for(state="detached")
     assert visit.page.locator("article .highlighted").count() == 0
 
 
