@@ -64,7 +64,8 @@ def load(
         validation parts, 20 of each class.
 
     portraits: "peeps", "micah", "ink", "toon", "adventurer" or "pixel" after the colon; 64x64 in colour. "test" is
-        the last 2 000 peeps, the last 1 000 of any other style.
+        the last 2 000 peeps, the last 1 000 of any other style; `limit` takes the first ones, drawn as blindly as
+        any others.
 
     Under the smoke budget drawn glyphs stand in for every set that is fetched, unless `root` says where it is, so
     that a smoke run is quick and the same everywhere (portraits are then 2 000); one printed sentence says so. Raises

@@ -19,6 +19,12 @@ painted and read at once from maps of half the image's side, by a 4x4 convolutio
 twice as wide with every halving, up to 8 times (768 up to 32 px, then halved); one block a stage (two), and
 two more where the smallest maps are 7x7, or D would not see whether far corners belong together. And a tanh at the
 end, since images here are in [-1, 1] (none, which is `output="linear"`).
+
+    blocks        residual blocks at each size, 1
+    expansion     channels inside a block for each one outside, 2
+    cardinality   groups of the 3x3 convolution where maps are `width` wide, 4; elsewhere in proportion, so that a
+                  group has the same number of channels everywhere (16 for a width of 32, as in the paper)
+    output        "tanh", "linear" or "sigmoid"
 """
 
 from __future__ import annotations
