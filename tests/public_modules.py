@@ -19,6 +19,7 @@ from public_calls import (
     sets,
 )
 
+import tgan_lib as t
 from tgan_lib import data, features, latent, losses, metrics, networks, penalties, plots, transfer
 
 
@@ -204,11 +205,27 @@ MODULE_CALLS: dict[str, Call] = {
         latent.closed_form_directions,
         lambda: {"generator": gan().generator, "k": 2},
     ),
+    "latent.effects": (
+        latent.effects,
+        lambda: {
+            **{"gan": gan(), "directions": {"up": draw(4)}, "measure": latent.attributes},
+            **{"reach": 2.0, "n": 3, "seed": 1},
+        },
+    ),
     "latent.first_linear": (latent.first_linear, lambda: {"generator": gan().generator}),
     "latent.pca_directions": (
         latent.pca_directions,
         lambda: {"gan": gan(), "n": 20, "k": 2, "layer": None, "seed": 0},
     ),
+    "latent.portrait_directions": (
+        latent.portrait_directions,
+        lambda: {
+            "gan": t.GAN.build("mlp", size=16, channels=3, latent_dim=4, width=2, device="cpu"),
+            "n": 20,
+            "seed": 0,
+        },
+    ),
+    "latent.portrait_scores": (latent.portrait_scores, lambda: {"images": draw(2, 3, 64, 64).tanh()}),
     "latent.invert": (
         latent.invert,
         lambda: {

@@ -6,6 +6,7 @@ from .directions import (
     attribute_directions,
     attributes,
     closed_form_directions,
+    effects,
     first_linear,
     lerp,
     pca_directions,
@@ -13,15 +14,19 @@ from .directions import (
     truncate,
 )
 from .inversion import invert
+from .portraits import portrait_directions, portrait_scores
 
 __all__ = [
     "attribute_directions",
     "attributes",
     "closed_form_directions",
+    "effects",
     "first_linear",
     "invert",
     "lerp",
     "pca_directions",
+    "portrait_directions",
+    "portrait_scores",
     "slerp",
     "truncate",
 ]

@@ -13,7 +13,7 @@ in [-1, 1], where -1 is background.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -245,13 +245,8 @@ def attribute_directions(
     """
     _check_regression(gan, n, seed)
     separate = true_or_false("separate", separate)
-    check_function("measure", measure, "a function from images to name -> numbers")
     z = gan.latents(n, seed)
-    measured = measure(gan.sample(z=z))
-    if not isinstance(measured, dict) or not measured:
-        raise ValueError(f"measure gave {shown(measured)}; a dictionary of name -> ({n},) is right")
-    for name, value in measured.items():
-        check_tensor(name, value, (n,), finite=True)
+    measured = _measured(measure, gan.sample(z=z))
     values = torch.stack(list(measured.values()), 1).double().cpu()  # (n, properties)
     spread = values.std(0)
     if (spread < 1e-9).any():
@@ -263,3 +258,44 @@ def attribute_directions(
     directions = torch.linalg.pinv(gradients).T if separate else gradients
     directions = directions / directions.norm(dim=1, keepdim=True)
     return {name: direction.float() for name, direction in zip(measured, directions, strict=True)}
+
+
+def _measured(measure: Callable[[Tensor], dict[str, Tensor]], images: Tensor) -> dict[str, Tensor]:
+    """What `measure` says of images (n, C, H, W): name -> (n,), finite. An error in a sentence for anything else."""
+    check_function("measure", measure, "a function from images to name -> numbers")
+    measured, n = measure(images), len(images)
+    if not isinstance(measured, dict) or not measured:
+        raise ValueError(f"measure gave {shown(measured)}; a dictionary of name -> ({n},) is right")
+    for name, value in measured.items():
+        check_tensor(name, value, (n,), finite=True)
+    return measured
+
+
+@torch.no_grad()
+def effects(
+    gan: GAN,
+    directions: Mapping[str, Tensor],
+    measure: Callable[[Tensor], dict[str, Tensor]],
+    reach: float = 3.0,
+    n: int = 500,
+    seed: int = 1,
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """What each direction moves: direction -> property -> its share at -`reach` and at +`reach`.
+
+    A property's share is that of `n` samples whose number is above 0, as with `portrait_scores`. A direction that
+    does what its name says moves its own property's share far and the others' little. `directions`: name -> vector
+    (latent_dim,), as `attribute_directions` gives them; take another `seed` than they were found with.
+    """
+    check_kind("gan", gan, GAN, "a GAN")
+    check_kind("directions", directions, Mapping, "name -> vector (latent_dim,)")
+    reach = real_number("reach", reach, above=0)
+    z = gan.latents(whole_number("n", n, 1, MOST_IMAGES), seed_number(seed))
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for name, direction in directions.items():
+        check_tensor(f"direction {name!r}", direction, (gan.config.latent_dim,), finite=True)
+        low, high = (
+            {key: float((value > 0).double().mean()) for key, value in _measured(measure, images).items()}
+            for images in (gan.sample(z=z + side * reach * direction.to(z)) for side in (-1, 1))
+        )
+        found[name] = {key: (low[key], high[key]) for key in low}
+    return found
