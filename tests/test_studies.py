@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from tgan_lib.provenance import device_in_words
-from tgan_lib.results import FOLDER, Results, picture, results
+from tgan_lib.results import FOLDER, NO_STUDIES, Results, picture, results
 
 STUDIES = Path(__file__).resolve().parents[1] / "book" / "studies"
 sys.path.insert(0, str(STUDIES))
@@ -172,8 +172,8 @@ def test_what_a_study_does_not_hold_is_one_sentence(tmp_path: Path) -> None:
         partly.array("path")
 
 
-# The benchmark is no study: test_bench.py and the page that shows it have their own tests.
-ALL_STUDIES = sorted(path for path in FOLDER.glob("*.json") if path.stem != "bench")
+# The benchmark and the speedrun are no studies: they and the pages that show them have their own tests.
+ALL_STUDIES = sorted(path for path in FOLDER.glob("*.json") if path.stem not in NO_STUDIES)
 
 
 @pytest.mark.parametrize("path", ALL_STUDIES, ids=lambda p: p.stem)

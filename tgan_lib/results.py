@@ -26,6 +26,7 @@ _BUILT = Path(__file__).parent / "_results"  # a copy that setup.py puts into an
 FOLDER = (
     _BUILT if _BUILT.is_dir() else Path(__file__).parents[1] / "book" / "results"
 )  # in a checkout, the original
+NO_STUDIES = ("bench", "speedrun")  # files of other kinds, which have pages of their own
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,7 @@ class Results:
 
 def results(name: str) -> Results:
     """What the study `name` found. ValueError for an unknown name."""
-    known = [
-        path.stem for path in FOLDER.glob("*.json") if path.stem != "bench"
-    ]  # which has a page of its own
+    known = [path.stem for path in FOLDER.glob("*.json") if path.stem not in NO_STUDIES]
     one_of("stored study", name, known)
     return Results.of(name, json.loads((FOLDER / f"{name}.json").read_text()))
 

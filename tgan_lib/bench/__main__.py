@@ -1,4 +1,7 @@
-"""`make bench`, or `python -m tgan_lib.bench [PART ...] [--quick] [--out FILE]`; `... bench gpu` is the device kit."""
+"""`make bench`, or `python -m tgan_lib.bench [PART ...] [--quick] [--out FILE]`; two more have their own.
+
+`... bench gpu` is the device kit, `... bench speedrun` the speedrun.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any
 import torch
 
 from ..provenance import provenance
-from . import costs, gpu, quality, steps
+from . import costs, gpu, quality, speedrun, steps
 
 PARTS = ("steps", "costs", "quality")
 
@@ -28,6 +31,8 @@ def kept(stored: dict[str, Any], here: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     if sys.argv[1:2] == ["gpu"]:
         return gpu.main(sys.argv[2:])
+    if sys.argv[1:2] == ["speedrun"]:
+        return speedrun.main(sys.argv[2:])
     parser = argparse.ArgumentParser(
         prog="python -m tgan_lib.bench",
         description="Speed, cost and time to quality, side by side in one run.",
