@@ -84,7 +84,8 @@ def trajectory(
     history = train(
         gan, images, steps=steps, metric=measure, metric_every=steps // readings, progress=False, **options
     )
-    found = {"distance": [round(d, 3) for d in history["distance"]]}
+    found: dict[str, Any] = {"distance": [round(d, 3) for d in history["distance"]]}
+    found["seconds"] = round(float(history.notes["seconds"]), 1)
     return found | ({"distance_without_average": [round(d, 3) for d in latest]} if also_latest else {})
 
 
