@@ -114,6 +114,7 @@ def make(quick: bool = False) -> Study:
             READINGS,
             seed=seed,
             also_latest=False,
+            timed=True,
             **settings,
         )
         print(f"{subject}, {way}: {found['distance']} after {found['seconds']} s", flush=True)

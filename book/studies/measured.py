@@ -71,9 +71,13 @@ def trajectory(
     readings: int,
     *,
     also_latest: bool = True,
+    timed: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
-    """Train, and measure `readings` times on the way: the averaged generator's distance, and the latest one's."""
+    """Train, and measure `readings` times on the way: the averaged generator's distance, and the latest one's.
+
+    timed: with the seconds of training.
+    """
     latest: list[float] = []
 
     def measure(gan: GAN) -> float:
@@ -85,7 +89,8 @@ def trajectory(
         gan, images, steps=steps, metric=measure, metric_every=steps // readings, progress=False, **options
     )
     found: dict[str, Any] = {"distance": [round(d, 3) for d in history["distance"]]}
-    found["seconds"] = round(float(history.notes["seconds"]), 1)
+    if timed:
+        found["seconds"] = round(float(history.notes["seconds"]), 1)
     return found | ({"distance_without_average": [round(d, 3) for d in latest]} if also_latest else {})
 
 
