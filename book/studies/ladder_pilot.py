@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from measured import limit
+from measured import kappa, limit
 from study import CACHE, Part, Study, command_line
 from torch import Tensor
 
-from tgan_lib import GAN, Distance, data, few_shot, zoo
+from tgan_lib import GAN, Distance, budget, data, few_shot, zoo
 from tgan_lib.augment.ada import ADA
 from tgan_lib.data.attributes import Attributes
 from tgan_lib.data.pixels import to_float
@@ -93,29 +93,27 @@ def beards() -> tuple[data.Images, data.Images]:
     return data.split(data.load("portraits:peeps", size=SIZE, limit=limit(smoke=3000)).having("beard"), 0.5)
 
 
-def recoloured(split: str) -> data.Images:
-    """Peeps whose colours have changed places."""
-    images = data.load("portraits:peeps", size=SIZE, split=split, limit=limit())
-    return replace(images, data=data.paint(images.data, "recoloured"), name="peeps, recoloured")
-
-
 @cache
 def images_of(rung: str) -> tuple[data.Images, data.Images]:
     """A target's images in two parts that share none: the pool that the few are from, and those held out."""
     if rung == "beards":
         return beards()
-    if rung == "recoloured":
-        return recoloured("train"), recoloured("test")
     pool, held_out = (
-        data.load(f"portraits:{rung}", size=SIZE, split=split, limit=limit()) for split in ("train", "test")
+        data.load(f"portraits:{style_of(rung)}", size=SIZE, split=split, limit=limit())
+        for split in ("train", "test")
     )
+    if rung == "recoloured":
+        pool, held_out = (
+            replace(images, data=data.paint(images.data, "recoloured")) for images in (pool, held_out)
+        )
     return pool, held_out
 
 
 @cache
 def distances(rung: str, samples: int, judged: int) -> tuple[Distance, Distance]:
     held_out = images_of(rung)[1]
-    return Distance(held_out, features=JUDGE, n=samples), Distance(held_out, features=SECOND, n=judged)
+    other = budget(smoke=JUDGE, cpu=SECOND, gpu=SECOND)  # a smoke run needs no weights from elsewhere
+    return Distance(held_out, features=JUDGE, n=samples), Distance(held_out, features=other, n=judged)
 
 
 @cache
@@ -179,15 +177,6 @@ def counted(rung: str, logits: Tensor, before: Attributes | None) -> dict[str, A
 
 def share(answers: Tensor) -> float:
     return round(answers.double().mean().item(), 3)
-
-
-def kappa(a: Tensor, b: Tensor) -> float:
-    """Cohen's kappa of two vectors of answers: 1 for agreement, 0 for what chance gives; 0 where all are one."""
-    a, b = a.long(), b.long()
-    agree = (a == b).double().mean().item()
-    several = range(int(torch.stack([a, b]).max()) + 1)
-    chance = sum((a == i).double().mean().item() * (b == i).double().mean().item() for i in several)
-    return 0.0 if chance > 1 - 1e-9 else (agree - chance) / (1 - chance)
 
 
 def judged_by_two(

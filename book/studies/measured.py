@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from tgan_lib import GAN, Distance, budget, data, train
@@ -122,3 +123,12 @@ def sequential_of(network: nn.Module) -> nn.Sequential:
     if not isinstance(network.net, nn.Sequential):
         raise TypeError(f"{type(network).__name__}.net is a {type(network.net).__name__}, not a Sequential")
     return network.net
+
+
+def kappa(a: Tensor, b: Tensor) -> float:
+    """Cohen's kappa of two vectors of answers: 1 for agreement, 0 for what chance gives; 0 where all are one."""
+    a, b = a.long(), b.long()
+    agree = (a == b).double().mean().item()
+    several = range(int(torch.stack([a, b]).max()) + 1)
+    chance = sum((a == i).double().mean().item() * (b == i).double().mean().item() for i in several)
+    return 0.0 if chance > 1 - 1e-9 else (agree - chance) / (1 - chance)
