@@ -1,4 +1,4 @@
-"""`python -m tgan_lib zoo list`, `python -m tgan_lib zoo build NAME`."""
+"""`python -m tgan_lib zoo`, which lists what is shipped, and `python -m tgan_lib zoo build NAME`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ def main() -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     shipped = commands.add_parser("zoo", help="shipped models")
-    actions = shipped.add_subparsers(dest="action", required=True)
-    actions.add_parser("list", help="names and one line of each card")
+    actions = shipped.add_subparsers(dest="action")
+    actions.add_parser("list", help="names and one line of each card (what `zoo` alone does)")
     build = actions.add_parser("build", help="train a shipped model again from its recipe")
     build.add_argument("name", choices=sorted(recipes.RECIPES))
     build.add_argument("--out", default=None, help="folder to write to (default: the package's own)")
     arguments = parser.parse_args()
-    if arguments.action == "list":
-        for name in zoo.names():
-            print(f"{name}: {zoo.card(name)['title']}")
-    else:
+    if arguments.action == "build":
         recipes.build(arguments.name, arguments.out)
+    else:
+        for name in zoo.names():
+            card = zoo.card(name)
+            former = f"; former: {card['former']}" if "former" in card else ""
+            print(f"{name}: {card['title']}{former}")
 
 
 if __name__ == "__main__":

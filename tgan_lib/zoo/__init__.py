@@ -1,10 +1,11 @@
 """Shipped models: weights as safetensors, a JSON card beside them, and a hash that is checked before use.
 
-    gan = zoo.load("mnist-dcgan")
+    gan = zoo.load("peeps-64")
     gan.card["distance"], gan.directions
 
 A card says what the model is, what it was trained on and under which licence, with which budget and settings,
-how far its samples are from the data, and how to train it again (`python -m tgan_lib zoo build NAME`).
+how far its samples are from the data by two judges, whether they copy it, and how to train it again (`python -m
+tgan_lib zoo build NAME`). A card with "former" is of a model that is kept for the sake of what was made with it.
 """
 
 from __future__ import annotations
@@ -16,21 +17,28 @@ from typing import Any
 
 import torch
 
-from ..errors import as_path, check_kind, one_of
+from ..errors import as_path, check_kind, one_of, true_or_false
 from ..files import read_card, read_pair, write_pair
 from ..gan import GAN
 
 FOLDER = Path(__file__).parent / "models"
 
 
-def names() -> list[str]:
-    """The models that `load` knows."""
-    return sorted(path.stem for path in FOLDER.glob("*.json"))
+def names(*, former: bool = True) -> list[str]:
+    """The models that `load` knows, by name, those of today first.
+
+    former: with False, without those that are kept only for what was made with them; the card of such a model says
+    in "former" why it was kept, and what to use in its place.
+    """
+    found = {path.stem: bool(read_card(path).get("former")) for path in sorted(FOLDER.glob("*.json"))}
+    kept = true_or_false("former", former)
+    return sorted((name for name, old in found.items() if kept or not old), key=lambda name: found[name])
 
 
 def card(name: str) -> dict[str, Any]:
     """What is known of a shipped model."""
-    return read_card(FOLDER / f"{one_of('model in the zoo', name, names())}.json")
+    known = sorted(path.stem for path in FOLDER.glob("*.json"))
+    return read_card(FOLDER / f"{one_of('model in the zoo', name, known)}.json")
 
 
 def load(name: str, device: torch.device | str | None = None) -> GAN:

@@ -1,4 +1,4 @@
-"""How the shipped weights were made: an entry for each GAN; feature networks are in `recipes_features`.
+"""How the shipped weights were made: the GANs of `recipes_gans`, and the feature networks.
 
 `python -m tgan_lib zoo build NAME` runs one, and goes on where it was stopped. Training is seeded, but two machines
 (or two versions of torch) round differently, so a rebuilt model has the same quality and another hash.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from .. import data, zoo
 from ..augment.diff_augment import DiffAugment
@@ -20,94 +21,29 @@ from ..budget import current_budget
 from ..features.load import FOLDER as FEATURES
 from ..gan import GAN
 from ..latent.directions import attribute_directions, closed_form_directions
-from ..metrics.distances import Distance
+from ..latent.portraits import portrait_directions
 from ..provenance import provenance
 from ..training.train import train
+from .judging import counts, distances, near_copies, pinned
 from .recipes_features import (
-    CIFAR10_LICENCE,
-    MNIST_LICENCE,
     build_features_cifar10,
     build_features_glyphs,
     build_features_mnist,
 )
+from .recipes_gans import BF16, GANS, Recipe
 from .recipes_portraits import build_features_portraits
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """A shipped GAN: what `data.load`, `GAN.build` and `train` are given, and the network that measures it.
-
-    `ink` says whether its images are ink on nothing, so that directions can be found from what is measured in
-    them; else they are found in the weights. `augment` is a policy of DiffAugment. Where a data set has no test
-    split, a tenth of it is held out.
-    """
-
-    title: str
-    about_data: str
-    licence: str
-    data: dict[str, Any]
-    gan: dict[str, Any]
-    train: dict[str, Any]
-    features: str
-    augment: str | None = None
-    ink: bool = True
-    seed: int = 0
+def weight_directions(gan: GAN) -> dict[str, Tensor]:
+    """What the first layer stretches most, by number: a direction without a name."""
+    return {f"direction {i}": d for i, d in enumerate(closed_form_directions(gan.ema), 1)}
 
 
-# What recipes share: all of them, and all but the first.
-RATES: dict[str, Any] = {"learning_rate": (1e-3, 5e-4), "betas": (0.5, 0.9), "ema_half_life": 20_000}
-SMALL = RATES | {"penalties": {"r1": 0.1}, "penalty_every": 4}
-
-GANS: dict[str, Recipe] = {
-    "mnist-dcgan": Recipe(
-        title="DCGAN of 28x28 handwritten digits",
-        about_data="MNIST, 60 000 training images",
-        licence=f"weights MIT; data {MNIST_LICENCE}",
-        data={"name": "mnist"},
-        gan={"network": "dcgan", "size": 28, "channels": 1, "latent_dim": 64, "width": 64},
-        train=RATES | {"steps": 10_000},
-        features="mnist-v1",
-    ),
-    "omniglot-dcgan": Recipe(
-        title="DCGAN of 28x28 handwritten characters of many alphabets",
-        about_data="Omniglot's background alphabets",
-        licence="MIT (weights, and the Omniglot data: Lake, Salakhutdinov and Tenenbaum)",
-        data={"name": "omniglot", "size": 28},
-        gan={"network": "dcgan", "size": 28, "channels": 1, "latent_dim": 64, "width": 32},
-        train=SMALL | {"steps": 4000},
-        augment="translation",
-        features="mnist-v1",
-    ),
-    "cifar10-dcgan": Recipe(
-        title="DCGAN of 32x32 colour photographs, stopped early: colours and textures, hardly a thing to name",
-        about_data="CIFAR-10, 50 000 training images",
-        licence=f"weights MIT; data: {CIFAR10_LICENCE}",
-        data={"name": "cifar10"},
-        gan={"network": "dcgan", "size": 32, "channels": 3, "latent_dim": 64, "width": 32},
-        train=SMALL | {"steps": 4000, "mirror": True},
-        features="cifar10-v1",
-        ink=False,
-    ),
-    "letters-32": Recipe(
-        title="DCGAN of drawn letters, 32x32, in colour",
-        about_data="20 000 letters drawn by tgan_lib.glyphs",
-        licence="MIT",
-        data={"name": "glyphs:letters", "size": 32, "channels": 3, "limit": 20_000},
-        gan={"network": "dcgan", "size": 32, "channels": 3, "latent_dim": 64, "width": 32},
-        train=SMALL | {"steps": 3000},
-        features="glyphs-v1",
-        ink=False,
-    ),
-    "shapes-64": Recipe(
-        title="DCGAN of drawn shapes, 64x64, in colour",
-        about_data="20 000 shapes drawn by tgan_lib.glyphs",
-        licence="MIT",
-        data={"name": "glyphs:shapes", "size": 64, "channels": 3, "limit": 20_000},
-        gan={"network": "dcgan", "size": 64, "channels": 3, "latent_dim": 64, "width": 16},
-        train=SMALL | {"steps": 2500},
-        features="glyphs-v1",
-        ink=False,
-    ),
+# From what is measured in ink on nothing, from what the portraits' judge sees, or from the weights alone.
+DIRECTIONS: dict[str, Callable[[GAN], dict[str, Tensor]]] = {
+    "ink": attribute_directions,
+    "portraits": portrait_directions,
+    "weights": weight_directions,
 }
 
 
@@ -130,39 +66,54 @@ def build_gan(
     else:
         held_out = test_set
     gan = GAN.build(**recipe.gan, seed=recipe.seed)
-    distance = Distance(images, features=recipe.features)
     history = train(
         gan,
         images,
         seed=recipe.seed,
-        metric=distance,
-        metric_every=max(1, recipe.train["steps"] // 5),
+        metric_every=None,
         log_every=100,
         run_dir=folder / f"{name}.run",
         augment=None if recipe.augment is None else DiffAugment(recipe.augment),
         **recipe.train,
     )
-    if recipe.ink:
-        gan.directions = attribute_directions(gan)
-    else:
-        found = closed_form_directions(gan.ema)
-        gan.directions = {f"direction {i}": d for i, d in enumerate(found, 1)}
+    gan.directions = DIRECTIONS[recipe.directions](gan)
     described = {
         "name": name,
         "title": recipe.title,
+        **({"former": recipe.former} if recipe.former else {}),
         "data": f"{recipe.about_data}, from {images.source}",
         "licence": recipe.licence,
-        "distance": round(history.last("distance"), 2),
-        "distance_is": f"Fréchet, features {recipe.features}, {distance.n} samples against {len(images)} images",
-        "floor": round(distance.of_images(held_out.data), 2),
-        "floor_is": f"the same distance of {len(held_out)} images held out",
-        "recipe": {"gan": recipe.gan, "train": recipe.train, "augment": recipe.augment, "seed": recipe.seed},
+        **measured(gan, recipe, images, held_out),
+        "recipe": as_card(recipe),
+        **({"precision_is": BF16} if recipe.train.get("precision") == "bf16" else {}),
+        "command": f"python -m tgan_lib zoo build {name}",
         "seconds": round(history.notes["seconds"]),
         **provenance(),
     }
     described = zoo.write(folder / name, gan, described)
     shutil.rmtree(folder / f"{name}.run")
     print(json.dumps(described, indent=2))
+
+
+def measured(gan: GAN, recipe: Recipe, images: data.Images, held_out: data.Images) -> dict[str, Any]:
+    """What a card says of a GAN's samples: distances and floors, signs of copying, and of portraits the counts."""
+    found = distances(gan, images, held_out, recipe.features)
+    found["near_copies"] = near_copies(gan, images, held_out, recipe.features)
+    kind, _, style = str(recipe.data["name"]).partition(":")
+    if kind == "portraits":
+        found["counts"] = counts(gan, images, held_out, style)
+    return found | {"mean_of_samples": pinned(gan)}
+
+
+def as_card(recipe: Recipe) -> dict[str, Any]:
+    """The part of a recipe that decides what comes out, as a card holds it."""
+    return {
+        "data": recipe.data,
+        "gan": recipe.gan,
+        "train": recipe.train,
+        "augment": recipe.augment,
+        "seed": recipe.seed,
+    }
 
 
 RECIPES: dict[str, Callable[[Path], None]] = {
