@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from extensions import extension
 from real_data import mnist
 
 from tgan_lib import data, zoo
@@ -127,6 +128,20 @@ def test_the_list_says_which_are_former(
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines] == zoo.names()
     assert ["; former: its discriminator" in line for line in lines] == [n in FORMER for n in zoo.names()]
+
+
+def test_the_page_has_every_model_in_one_of_its_tables() -> None:
+    tables = extension("zoo_cards")
+    cards = [zoo.card(name) for name in zoo.names()]
+    _, today = tables.todays_table(cards[: len(TODAY)])
+    _, former = tables.former_table(cards[len(TODAY) :])
+    assert [row[0] for row in today + former] == zoo.names()
+    for row, card in zip(today, cards, strict=False):
+        assert f"{card['distance']:g} (floor {card['floor']:g})" in row[2]
+        assert bool(row[4]) == ("counts" in card)
+    alone = {"judges": {"mnist-v1": {"distance": 3.0, "floor": 0.25}}}
+    assert tables.judged(alone, "efficientnet-lite0") == "not measured"
+    assert tables.judged(alone, "mnist-v1") == "3 (floor 0.25)"
 
 
 def test_every_digit_appears_in_200_samples() -> None:
