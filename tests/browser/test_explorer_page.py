@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from explorer_site import CLOSE, NAME, differ, drawn, label, shown
 from visits import Visit
 
 from tgan_lib.gan import GAN
+from tgan_lib.latent import slerp
 from tgan_lib.widgets.explorer import LatentExplorer
 from tgan_lib.widgets.explorer.twin import seeded_latents
 
@@ -162,3 +164,34 @@ def test_where_motion_is_unwelcome_the_walk_takes_one_step(explore: Callable[...
     assert differ(after, before) > CLOSE
     page.wait_for_timeout(400)
     assert differ(shown(visit), after) == 0
+
+
+def test_the_walk_from_a_to_b_follows_the_arc_and_pauses_where_it_is(
+    explore: Callable[..., Visit], gan: GAN
+) -> None:
+    page = (visit := explore(reduced_motion="no-preference")).page
+    page.get_by_role("button", name="Walk from A to B").click()
+    page.wait_for_timeout(700)
+    page.get_by_role("button", name="Pause between A and B").click()
+    z = torch.from_numpy(seeded_latents(2, 64, 0))
+    near = [
+        drawn(gan, slerp(z[0], z[1], t / 100).numpy())
+        for t in range(1, 101)  # as finely as the slider's steps
+    ]
+    paused = shown(visit)
+    assert min(np.abs(paused - picture).mean() for picture in near) < 0.02
+    assert np.abs(paused - drawn(gan, z[0].numpy())).mean() > 0.02, "it has left A"
+    assert "% of the way from A to B" in label(visit)
+    page.get_by_role("option").nth(4).click()
+    assert differ(shown(visit), drawn(gan, seeded_latents(5, 64, 0)[4])) < CLOSE
+
+
+def test_where_motion_is_unwelcome_the_way_from_a_to_b_is_taken_in_steps(
+    explore: Callable[..., Visit], gan: GAN
+) -> None:
+    page = (visit := explore(reduced_motion="reduce")).page
+    z = torch.from_numpy(seeded_latents(2, 64, 0))
+    for t in (0.1, 0.2):
+        page.get_by_role("button", name="Step from A to B").click()
+        assert differ(shown(visit), drawn(gan, slerp(z[0], z[1], t).numpy())) < CLOSE
+    assert float(page.get_by_role("slider", name="A to B").input_value()) == pytest.approx(0.2)

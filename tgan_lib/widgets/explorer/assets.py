@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TESTED = "makeGenerator, seededLatents, slerp"  # anywidget takes `render` from the default export alone
+TESTED = (
+    "makeGenerator, makeSimd, seededLatents, slerp"  # anywidget takes `render` from the default export alone
+)
 
 
 def read(name: str) -> str:
@@ -16,8 +18,10 @@ def read(name: str) -> str:
 
 
 def code() -> str:
-    """engine.js, parts.js and view.js one behind the other."""
-    return "\n".join(read(name) for name in ("engine.js", "parts.js", "view.js"))
+    """engine.js, parts.js and view.js one behind the other, and before them what engine.c became."""
+    simd = base64.b64encode((HERE / "engine.wasm").read_bytes()).decode()
+    files = [read(name) for name in ("engine.js", "parts.js", "view.js")]
+    return "\n".join([f'const SIMD_CODE = "{simd}";', *files])
 
 
 def module() -> str:

@@ -3,26 +3,50 @@
 //
 // Every layer with weights is one product per input pixel: out[j] += x[c] * weight[c][j], with j running over all
 // output channels and kernel taps side by side in memory. A convolution then adds each tap to the pixel it falls on.
-// Channels that a ReLU has set to 0 (about half) are skipped.
+// WebAssembly does both where it has SIMD (engine.c; Python puts its bytes before this file as SIMD_CODE). Elsewhere
+// plain code does, which skips the channels that a ReLU has set to 0 (about half).
 
-/** Packed bytes (ArrayBuffer or a view of one) -> {latentDim, channels, height, width, run}. */
-function makeGenerator(bytes) {
+/** Packed bytes (ArrayBuffer or a view of one) -> {latentDim, channels, height, width, run}. `simd` null: plain code. */
+function makeGenerator(bytes, simd = makeSimd()) {
   const raw = ArrayBuffer.isView(bytes)
     ? bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) : bytes;
   const text = new TextDecoder();
   if (text.decode(raw.slice(0, 4)) !== "TGX1") throw new Error("these bytes are not a packed generator");
   const start = 8 + new DataView(raw).getUint32(4, true);
   const header = JSON.parse(text.decode(raw.slice(8, start)));
-  const steps = header.layers.map((layer) => makeStep(layer, raw, start));
-  const [channels, height, width] = header.image;
+  const steps = header.layers.map((layer) => makeStep(layer, raw, start, simd));
+  const [channels, height, width] = header.image, first = simd?.take(header.latent_dim);
+  const enter = (z) => {
+    if (!simd) return Float32Array.from(z);
+    const x = simd.view(first, header.latent_dim);
+    x.set(z);
+    return x;
+  };
   return {
     latentDim: header.latent_dim, channels, height, width,
     /** z (latentDim numbers) -> Float32Array of channels * height * width in [-1, 1], valid until the next run. */
-    run: (z) => steps.reduce((x, step) => step(x), Float32Array.from(z)),
+    run: (z) => steps.reduce((x, step) => step(x), enter(z)),
   };
 }
 
-function makeStep(layer, raw, start) {
+/** The loops of engine.c and a memory to lay numbers out in; null where a browser has no SIMD, or a page forbids it. */
+function makeSimd() {
+  try {
+    const code = Uint8Array.from(atob(SIMD_CODE), (letter) => letter.charCodeAt(0));
+    const { memory, product, spread, __heap_base } = new WebAssembly.Instance(new WebAssembly.Module(code)).exports;
+    let used = __heap_base.value;
+    const take = (n) => { // the address of n numbers of four bytes
+      const at = (used + 15) & ~15, more = (used = at + 4 * n) - memory.buffer.byteLength;
+      if (more > 0) memory.grow(Math.ceil(more / 65536)); // which ends all views made before
+      return at;
+    };
+    return { product, spread, take, view: (at, n, Kind = Float32Array) => new Kind(memory.buffer, at, n) };
+  } catch {
+    return null;
+  }
+}
+
+function makeStep(layer, raw, start, simd) {
   if (layer.op === "leaky") {
     const slope = layer.slope;
     return (x) => { for (let i = 0; i < x.length; i++) if (x[i] < 0) x[i] *= slope; return x; };
@@ -34,14 +58,14 @@ function makeStep(layer, raw, start) {
   const taps = layer.kernel ? layer.kernel[0] * layer.kernel[1] : 1;
   const weight = readWeight(layer, raw, start, inputs, outputs, taps);
   const bias = new Float32Array(raw, start + layer.bias, outputs);
+  if (simd) return makeSimdStep(layer, simd, weight, bias, inputs, outputs, taps);
   const out = new Float32Array(layer.out.reduce((a, b) => a * b));
   if (layer.op === "linear") {
     const product = makeProduct(inputs, outputs, weight);
     return (x) => { out.set(bias); product(x, 0, 1, out); return out; };
   }
   const product = makeProduct(inputs, outputs * taps, weight);
-  const spread = layer.op === "conv" ? placeConv : placeTransposed;
-  return makeConvolution(layer, product, spread, bias, out, outputs, taps);
+  return makeConvolution(layer, product, bias, out, outputs, taps);
 }
 
 /** Float32Array (inputs, outputs, taps); whole numbers are multiplied by their output channel's scale here, once. */
@@ -90,10 +114,43 @@ function makeProduct(inputs, columns, weight) {
 const placeTransposed = (i, k, stride, padding) => i * stride - padding + k;
 const placeConv = (i, k, stride, padding) => ((i + padding - k) % stride ? -1 : (i + padding - k) / stride);
 
-function makeConvolution(layer, product, place, bias, out, outputs, taps) {
+/** A linear layer is a convolution of one pixel. x must lie in the memory of `simd`, as what is returned does. */
+function makeSimdStep(layer, simd, weight, bias, inputs, outputs, taps) {
+  const [, inHeight = 1, inWidth = 1] = layer.in, [, height = 1, width = 1] = layer.out;
+  const [kernelHeight, kernelWidth] = layer.kernel ?? [1, 1], [down, across] = layer.stride ?? [1, 1];
+  const [top, left] = layer.padding ?? [0, 0], place = layer.op === "conv" ? placeConv : placeTransposed;
+  const pixels = inHeight * inWidth, area = height * width, wide = outputs * taps;
+  const columns = (wide + 7) & ~7, filled = (pixels + 3) & ~3; // as engine.c wants them
+  const panels = simd.take(inputs * columns), tiles = simd.take(inputs * filled);
+  const products = simd.take(filled * columns), out = simd.take(outputs * area);
+  const rows = simd.take(inHeight * kernelHeight), places = simd.take(inWidth * kernelWidth);
+  const panel = simd.view(panels, inputs * columns);
+  for (let c = 0; c < inputs; c++) {
+    for (let j = 0; j < wide; j++) panel[((j >> 3) * inputs + c) * 8 + (j & 7)] = weight[c * wide + j];
+  }
+  const fall = (to, inside, kernel, stride, padding, most, step) => simd.view(to, inside * kernel, Int32Array).set(
+    Array.from({ length: inside * kernel }, (_, i) => {
+      const at = place(Math.floor(i / kernel), i % kernel, stride, padding);
+      return at < 0 || at >= most ? -1 : at * step;
+    }),
+  );
+  fall(rows, inHeight, kernelHeight, down, top, height, width);
+  fall(places, inWidth, kernelWidth, across, left, width, 1);
+  return (x) => {
+    const y = simd.view(out, outputs * area);
+    if (area === 1) y.set(bias);
+    else for (let o = 0; o < outputs; o++) y.fill(bias[o], o * area, (o + 1) * area);
+    simd.product(x.byteOffset, inputs, pixels, panels, columns, tiles, products);
+    simd.spread(products, columns, out, outputs, area, rows, places, inHeight, inWidth, kernelHeight, kernelWidth);
+    return y;
+  };
+}
+
+function makeConvolution(layer, product, bias, out, outputs, taps) {
   const [, inHeight, inWidth] = layer.in, [, height, width] = layer.out;
   const [kernelHeight, kernelWidth] = layer.kernel;
   const columns = new Float32Array(outputs * taps), area = height * width;
+  const place = layer.op === "conv" ? placeConv : placeTransposed;
   return (x) => {
     for (let o = 0; o < outputs; o++) out.fill(bias[o], o * area, (o + 1) * area);
     for (let iy = 0; iy < inHeight; iy++) {

@@ -2,8 +2,8 @@
 
 Each output channel's weights are whole numbers from -127 to 127 times a scale of its own (Jacob et al., 2018,
 symmetric and for weights alone). Where that moves a pixel too far, a layer gets four more bits a weight: the
-rounding's remainder in sixteenths, the first layer before the others, since it is the one whose error travels
-furthest.
+rounding's remainder in sixteenths; first the layer that gains most by each byte. A layer whose extra bits would make
+the whole heavier than MOST_BYTES goes without them.
 
 The bytes, read by `engine.js`: b"TGX1", the header's length (uint32, little endian), the header (JSON, padded
 with blanks), then arrays that each start at a multiple of 4 after the header.
@@ -23,13 +23,15 @@ from torch import Tensor, nn
 from ...latent.directions import first_linear
 from .fold import Affine, Unsupported, fold_batch_norms
 
-# Plain JavaScript does about 1.5 G multiply-adds a second; this many fit in a frame of 16 ms.
-MOST_MULTIPLY_ADDS = 25_000_000
+# WebAssembly's SIMD does about 10 G multiply-adds a second, plain JavaScript 1.5 G: a frame of 16 ms for the one, of
+# some 20 ms for the other.
+MOST_MULTIPLY_ADDS = 30_000_000
 # A layer this small stays in float32: it costs nothing, and the last one writes the pixels.
 SMALL_LAYER = 4096
+MOST_BYTES = 1_200_000
 # The largest error of a pixel, on [-1, 1], that eight bits alone may make on the probe latents.
 TOLERANCE = 0.02
-PROBES = 256
+PROBES = 128
 
 
 @dataclass
@@ -66,29 +68,46 @@ def rows(layer: Affine) -> Tensor:
     return weight.reshape(*weight.shape[:2], -1).contiguous()
 
 
+def set_weight(layer: Affine, weight: Tensor) -> None:
+    """Give a layer the weights (in, out, taps)."""
+    if not isinstance(layer, nn.ConvTranspose2d):
+        weight = weight.transpose(0, 1)
+    layer.weight.copy_(weight.reshape(layer.weight.shape))
+
+
 @torch.no_grad()
 def choose_fine(net: nn.Sequential, latent_dim: int) -> set[int]:
-    """Which layers of a folded net, by index, need the four extra bits to stay within TOLERANCE."""
+    """Which layers of a folded net, by index, get the four extra bits: as many as it takes to stay within TOLERANCE,
+    those left out for which MOST_BYTES has no room.
+    """
     z = torch.randn(PROBES, latent_dim, generator=torch.Generator().manual_seed(0))
-    expected, rounded, chosen = net(z), copy.deepcopy(net), set[int]()
-    large = {i: layer for i, layer in enumerate(rounded) if isinstance(layer, Affine)}
-    large = {i: layer for i, layer in large.items() if layer.weight.numel() > SMALL_LAYER}
-    exact = {i: rows(layer).clone() for i, layer in large.items()}
-
-    def set_weight(index: int, fine: bool) -> None:
-        layer, weight = large[index], quantise(exact[index], fine).weight()
-        if not isinstance(layer, nn.ConvTranspose2d):
-            weight = weight.transpose(0, 1)
-        layer.weight.copy_(weight.reshape(layer.weight.shape))
-
-    for index in large:
-        set_weight(index, fine=False)
-    for index in large:
+    expected, rounded = net(z), copy.deepcopy(net)
+    affine = {i: layer for i, layer in enumerate(rounded) if isinstance(layer, Affine)}
+    exact = {i: rows(layer).clone() for i, layer in affine.items() if layer.weight.numel() > SMALL_LAYER}
+    gain = {}
+    for index, weight in exact.items():  # what each layer's rounding does alone, by byte
+        set_weight(affine[index], quantise(weight).weight())
+        gain[index] = float((rounded(z) - expected).square().mean()) / weight.numel()
+        set_weight(affine[index], weight)
+    for index, weight in exact.items():
+        set_weight(affine[index], quantise(weight).weight())
+    room, chosen = MOST_BYTES - least_bytes(list(affine.values())), set[int]()
+    for index in sorted(exact, key=lambda i: -gain[i]):
+        more = (exact[index].numel() + 1) // 2
+        if more > room:
+            continue
         if (rounded(z) - expected).abs().max() <= TOLERANCE:
             break
         chosen.add(index)
-        set_weight(index, fine=True)
+        room -= more
+        set_weight(affine[index], quantise(exact[index], fine=True).weight())
     return chosen
+
+
+def least_bytes(layers: list[Affine]) -> int:
+    """What layers weigh in bytes without extra bits: weights, biases, scales, and 200 each for the header."""
+    each = [(layer.weight.numel(), rows(layer).shape[1]) for layer in layers]
+    return sum((n + 8 * out if n > SMALL_LAYER else 4 * (n + out)) + 200 for n, out in each)
 
 
 @dataclass
@@ -166,7 +185,7 @@ def pack(generator: nn.Module) -> bytes:
 
     Layers known: Linear, Unflatten, Conv2d, ConvTranspose2d, batch norm behind one of these, ReLU, LeakyReLU,
     Tanh, and whatever does nothing in eval mode. Unsupported, saying why, for any other, for pictures of
-    other than 1 or 3 channels, and above 25 million multiply-adds a picture.
+    other than 1 or 3 channels, and above 30 million multiply-adds a picture.
     """
     net = fold_batch_norms(generator)
     steps, image, cost = describe(net)

@@ -1,4 +1,4 @@
-// Makes the explorers of a built page move: finds their still twins and, when one comes near the viewport, fetches
+// Makes the explorers of a built page move: finds their still twins and, when one comes into view, fetches
 // the module, the style and the model's weights and hands `render` a stand-in for the notebook's model.
 // Everything comes by script and link elements, since fetch and module imports do not work from a file:// address.
 (() => {
@@ -40,6 +40,6 @@
   const near = new IntersectionObserver((seen) => seen.filter((s) => s.isIntersecting).forEach(({ target }) => {
     near.unobserve(target);
     mount(target).catch((error) => console.warn(`explorer: ${error.message}; the picture stays still`));
-  }), { rootMargin: "400px" });
+  }));
   document.querySelectorAll("[data-explorer]").forEach((twin) => near.observe(twin));
 })();

@@ -5,7 +5,7 @@
 // Where the model says that the kernel draws, pictures are asked of Python instead of the engine.
 
 const REACH = 4; // how far a direction's slider goes to either side, in standard deviations of N(0, 1)
-const LEG_MS = 3000; // one leg of the random walk, from a latent to the next
+const LEG_MS = 3000; // one leg of a walk, from a latent to the next
 const signed = (x) => (x < 0 ? "\u2212" : x > 0 ? "+" : "") + Math.abs(x).toFixed(1);
 const percent = (x) => `${Math.round(100 * x)} %`;
 
@@ -44,7 +44,8 @@ function render({ model, el }) {
   };
   const canvas = make("canvas", { class: "tgx-picture", width, height, role: "img", "aria-label": "Generated picture" });
   const say = make("p", { class: "tgx-say", role: "status" }, "Waiting for the model.");
-  const walkButton = button("", () => (reduced.matches ? step() : walk(!walking)));
+  const walkButton = button("", () => (reduced.matches ? step() : walk(walking === "random" ? "" : "random")));
+  const endsButton = button("", () => (reduced.matches ? stepBetween() : walk(walking === "ends" ? "" : "ends")));
   const sliders = names.map((name, k) => slider(`d${k}`, name, -REACH, REACH, 0.1, (x) => {
     now.amounts[k] = x;
     changed(`${name} ${signed(x)}`);
@@ -55,9 +56,8 @@ function render({ model, el }) {
     paintSamples();
   });
   const between = slider("between", "A to B", 0, 1, 0.01, (t) => {
-    walk(false);
-    now.between = t;
-    moveTo(slerp(ends[0], ends[1], t), `${percent(t)} of the way from A to B`);
+    walk("");
+    goBetween(t);
   });
   const endThumbs = [thumb(), thumb()];
   const endButtons = ["A", "B"].map((letter, e) => make(
@@ -88,7 +88,7 @@ function render({ model, el }) {
     make("div", { class: "tgx-main" }, canvas, say,
       make("div", { class: "tgx-buttons" }, walkButton, button("Reset", reset), button("Copy as Python", copy))),
     make("div", { class: "tgx-sliders" }, ...sliders.map((s) => s.row), truncation.row,
-      make("div", { class: "tgx-between" }, endButtons[0], between.row, endButtons[1])),
+      make("div", { class: "tgx-between" }, endButtons[0], between.row, endButtons[1], endsButton)),
     make("div", { class: "tgx-samples" }, grid,
       make("div", { class: "tgx-seed" }, make("label", { for: seedInput.id }, "seed"), seedInput,
         button("New samples", () => reseed((seed + 1) % 4294967296)))),
@@ -121,12 +121,16 @@ function render({ model, el }) {
     paint();
     share();
   }
+  function goBetween(t) {
+    now.between = t;
+    moveTo(slerp(ends[0], ends[1], t), `${percent(t)} of the way from A to B`);
+  }
   function mark(i) {
     picked = i;
     cells.forEach((cell, c) => cell.setAttribute("aria-selected", c === i));
   }
   function pick(i) {
-    walk(false);
+    walk("");
     moveTo(samples[i], `sample ${i + 1} of seed ${seed}`);
     mark(i);
     focusable(i);
@@ -155,7 +159,7 @@ function render({ model, el }) {
     paintSamples();
   }
   function reset() {
-    walk(false);
+    walk("");
     Object.assign(now, { truncation: 1, between: 0 });
     reseed(firstSeed);
     ends = [samples[0], samples[1 % samples.length]];
@@ -163,34 +167,52 @@ function render({ model, el }) {
     pick(0);
   }
 
-  // ---- the walk: arcs between latents drawn from N(0, I); one still step at a time where motion is unwelcome
-  let walking = false, leg = null;
+  // ---- walks: arcs between latents drawn from N(0, I), or from A to B and back; one still step at a time where
+  // motion is unwelcome
+  let walking = "", leg = null; // "", "random" or "ends"
   const chance = makeNormal(Math.floor(Math.random() * 4294967296));
   const anywhere = () => Float32Array.from({ length: latentDim }, chance);
-  function nameWalk() { walkButton.textContent = reduced.matches ? "Step at random" : walking ? "Pause" : "Random walk"; }
-  function walk(on) {
-    if (on === walking) return;
-    walking = on;
-    nameWalk();
-    if (!on) { tell(words()); return; }
-    mark(-1);
-    now.origin = "a point on a random walk";
+  function nameWalks() {
+    walkButton.textContent = reduced.matches ? "Step at random" : walking === "random" ? "Pause" : "Random walk";
+    endsButton.textContent = reduced.matches ? "Step from A to B" : walking === "ends" ? "Pause between A and B" : "Walk from A to B";
+  }
+  function walk(to) {
+    if (to === walking) return;
+    const before = walking;
+    if (before === "ends") now.origin = `${percent(now.between)} of the way from A to B`;
+    walking = to;
+    nameWalks();
+    if (!to) { tell(words()); return; }
     leg = null;
-    tell("walking at random");
-    requestAnimationFrame(stride);
+    if (to === "ends") goBetween(now.between === 1 ? 0 : now.between);
+    mark(-1);
+    now.origin = to === "ends" ? "on the way from A to B" : "a point on a random walk";
+    tell(to === "ends" ? "walking from A to B" : "walking at random");
+    if (!before) requestAnimationFrame(stride);
   }
   function stride(time) {
     if (!walking || closed) return;
-    if (leg === null || time - leg.began >= LEG_MS) leg = { began: time, from: now.start, to: anywhere() };
-    now.start = slerp(leg.from, leg.to, Math.min(1, (time - leg.began) / LEG_MS));
+    if (walking === "ends") strideBetween(time);
+    else {
+      if (leg === null || time - leg.began >= LEG_MS) leg = { began: time, from: now.start, to: anywhere() };
+      now.start = slerp(leg.from, leg.to, Math.min(1, (time - leg.began) / LEG_MS));
+    }
     paint();
     share();
     requestAnimationFrame(stride);
   }
+  function strideBetween(time) {
+    leg ??= { began: time - now.between * LEG_MS };
+    const legs = ((time - leg.began) / LEG_MS) % 2; // there in the first, back in the second
+    now.between = legs < 1 ? legs : 2 - legs;
+    now.start = slerp(ends[0], ends[1], now.between);
+    between.show(now.between, percent(now.between));
+  }
+  function stepBetween() { goBetween(now.between === 1 ? 0 : Math.min(1, Math.round(10 * now.between + 1) / 10)); }
   function step() { moveTo(anywhere(), "a latent drawn at random"); }
-  const motion = () => { walk(false); nameWalk(); };
+  const motion = () => { walk(""); nameWalks(); };
   reduced.addEventListener("change", motion);
-  const away = new IntersectionObserver(([seen]) => { if (!seen.isIntersecting) walk(false); });
+  const away = new IntersectionObserver(([seen]) => { if (!seen.isIntersecting) walk(""); });
   away.observe(canvas);
 
   // ---- painting
@@ -239,7 +261,7 @@ function render({ model, el }) {
     if (writing) return;
     const z = Float32Array.from(model.get("z"));
     if (z.every((x, i) => Math.abs(x - latent()[i]) < 1e-5)) return; // our own, come back
-    walk(false);
+    walk("");
     now.truncation = 1;
     moveTo(z, "a latent set in Python");
     paintSamples();
@@ -262,7 +284,7 @@ function render({ model, el }) {
   }
 
   // ---- the start: the latent that the model holds, which is the first sample unless somebody moved it
-  nameWalk();
+  nameWalks();
   const held = Float32Array.from(model.get("z"));
   reset();
   if (held.some((x, i) => Math.abs(x - samples[0][i]) > 1e-4)) moveTo(held, "the latent this was left at");
