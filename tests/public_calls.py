@@ -296,6 +296,7 @@ CALLS: dict[str, Call] = {
     "results": (t.results, lambda: {"name": "clinic"}),
     "glue": (t.glue, lambda: {"name": "x", "value": 0.5}),
     "budget": (t.budget, lambda: {"smoke": 1, "cpu": 2, "gpu": 3}),
+    "zoo.names": (zoo.names, lambda: {"former": False}),
     "zoo.load": (zoo.load, lambda: {"name": zoo.names()[0], "device": "cpu"}),
     "zoo.card": (zoo.card, lambda: {"name": zoo.names()[0]}),
     "zoo.write": (zoo.write, lambda: {"path": "m.safetensors", "gan": gan(), "described": {"name": "m"}}),
