@@ -1,7 +1,13 @@
 """Gives the built site what its latent explorers need: their code, and the weights of the models they show.
 
 All of it goes to _static/explorer/, as scripts that also load from a file:// address. Pages hold only still
-twins (see tgan_lib.widgets.explorer.twin); a page's loader fetches the rest when a twin comes near the viewport.
+twins (see tgan_lib.widgets.explorer.twin); a page's loader fetches the rest when a twin comes into view.
+
+A page that is no notebook gets its twin by the directive `explorer`, whose argument is a model of the zoo:
+
+    ```{explorer} peeps-64
+    :seed: 2
+    ```
 """
 
 from __future__ import annotations
@@ -11,14 +17,31 @@ import json
 import re
 from pathlib import Path
 
+from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
 
 from tgan_lib import zoo
-from tgan_lib.widgets.explorer import assets, pack
+from tgan_lib.widgets.explorer import LatentExplorer, assets, pack
 
 logger = logging.getLogger(__name__)
 TWIN = re.compile(r'data-explorer="([^"]*)"')
+
+
+class Explorer(SphinxDirective):
+    """The still twin of a shipped model's explorer, with the samples of a seed."""
+
+    required_arguments = 1
+    option_spec = {"seed": directives.nonnegative_int}  # noqa: RUF012  (docutils reads it from the class)
+
+    def run(self) -> list[nodes.Node]:
+        name = self.arguments[0]
+        if name not in zoo.names():
+            raise self.error(f"{name} is not in the zoo; it has {', '.join(zoo.names())}")
+        explorer = LatentExplorer(zoo.load(name, device="cpu"), seed=self.options.get("seed", 0), name=name)
+        return [nodes.raw("", explorer.twin(), format="html")]
 
 
 def twins(folder: Path) -> list[tuple[str, str, str]]:
@@ -47,6 +70,7 @@ def write_assets(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("explorer", Explorer)
     app.add_js_file("explorer/loader.js", loading_method="defer")
     app.connect("build-finished", write_assets)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
