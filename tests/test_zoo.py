@@ -85,17 +85,17 @@ def test_samples_are_those_that_were_measured(name: str) -> None:
     assert made == pytest.approx(zoo.card(name)["mean_of_samples"], abs=0.01)
 
 
-def corners_together(gan: GAN, n: int = 100) -> float:
-    """How far D's logits are from adding up what it sees in one corner of a sample and in the opposite one, where each
-    is taken from another sample: `test_whole_image` has it for networks that have learnt nothing, of any image. A
-    trained one's last layers need pictures of its kind to bend at all."""
+def corners_together(gan: GAN) -> float:
+    """How far D's logits are from adding up what it sees in two opposite corners of a sample, each turned to its
+    negative: `test_whole_image` asks this of networks that have learnt nothing, with any images. A trained one's last
+    layers need pictures of its kind to bend at all."""
     d, k = gan.discriminator.double().eval(), gan.config.size // 8
-    neither, others = gan.sample(2 * n, seed=0).double().split(n)
+    neither = gan.sample(100, seed=0).double()
     first, second = neither.clone(), neither.clone()
-    first[..., :k, :k] = others[..., :k, :k]
-    second[..., -k:, -k:] = others[..., -k:, -k:]
+    first[..., :k, :k] *= -1
+    second[..., -k:, -k:] *= -1
     both = first.clone()
-    both[..., -k:, -k:] = others[..., -k:, -k:]
+    both[..., -k:, -k:] *= -1
     with torch.no_grad():
         x, a, b, ab = (d(images) for images in (neither, first, second, both))
     return float((ab - a - b + x).abs().max() / ((a - x).abs() + (b - x).abs()).max())
