@@ -122,6 +122,8 @@ def test_runs_of_two_devices_are_two_records_and_no_ratio_mixes_them() -> None:
         ("b", "a", 3.33),
     ]
     assert ratios(content_of({"a": [80.0, None], "b": [8.0, 9.0]})) == []
+    (wide,) = ratios(content_of({"a": [80.0, 90.0], "b": [1.0, 100.0]}))
+    assert (wide["low"], wide["high"]) == (0.0, None)
 
 
 def test_the_clock_stands_while_something_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +259,8 @@ def test_the_page_shows_what_was_stored() -> None:
     assert body[1][10] == "not yet"  # three seeds are needed, however small the p
     assert "ours arrives 10.0 times as soon as classic" in page.said("ratios", content)
     assert "2 seeds" in page.said("ratios", content)
-    assert page.said("level", content) == "10.0"
+    assert "a claim needs 3" in page.said("ratios", content)
+    assert page.said("level", content) == "10"
     assert page.settings_table(content)[1][1] == ["ours", "network ours", "betas [0.5, 0.9]", "5"]
     lines = page.curves_figure(content).axes[0].lines
     assert [len(line.get_xdata()) for line in lines] == [2, 2, 2, 2, 2]

@@ -124,18 +124,17 @@ class Speedrun(SphinxDirective):
 def said(what: str, content: dict[str, Any]) -> str:
     """A rule (`level`, `samples`, `seeds`, `p`, `judge`), or `ratios`: how many times sooner, in a sentence."""
     if what != "ratios":
-        return (
-            f"{content['rules'][what]:,}".replace(",", " ")
-            if what == "samples"
-            else f"{content['rules'][what]}"
-        )
+        rule = content["rules"][what]
+        return f"{rule:,}".replace(",", " ") if isinstance(rule, int) else str(rule).removesuffix(".0")
     lines = []
     for row in content["ratios"]:
         both = (row["entrant"], row["over"])
         n = [r["n"] for r in content["records"] if r["device"] == row["device"] and r["entrant"] in both]
+        high = "and no upper end" if row["high"] is None else f"to {row['high']:.1f}"
         lines.append(
             f"On {row['device']}, {row['entrant']} arrives {row['ratio']:.1f} times as soon as {row['over']} "
-            f"(95 % interval {row['low']:.1f} to {row['high']:.1f}, {min(n)} seeds or more of each)."
+            f"(95 % interval {row['low']:.1f} {high}, {min(n)} seeds or more of each"
+            f"{'' if min(n) >= content['rules']['seeds'] else '; a claim needs ' + str(content['rules']['seeds'])})."
         )
     return " ".join(lines) or "Two entrants have not been compared yet."
 

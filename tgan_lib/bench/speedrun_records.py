@@ -6,7 +6,7 @@ Plain functions of what `speedrun` stores: {"rules", "entrants", "provenance", "
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
+from math import isfinite, sqrt
 from statistics import mean, stdev
 from typing import Any
 
@@ -91,7 +91,10 @@ def records(content: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def ratios(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """How many times sooner than the first entrant each other one arrives, where both ran on one device."""
+    """How many times sooner than the first entrant each other one arrives, where both ran on one device.
+
+    "high" is None where the interval has no upper end.
+    """
     first, *others = content["entrants"]
     found = []
     for row in records(content):
@@ -100,7 +103,7 @@ def ratios(content: Mapping[str, Any]) -> list[dict[str, Any]]:
             if slow:
                 ratio, low, high = (round(r, 2) for r in ratio_of_means(slow, quick))
                 named = {"entrant": row["entrant"], "over": first, "device": row["device"]}
-                found.append(named | {"ratio": ratio, "low": low, "high": high})
+                found.append(named | {"ratio": ratio, "low": low, "high": high if isfinite(high) else None})
     return found
 
 
