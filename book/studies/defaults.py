@@ -1,10 +1,11 @@
-"""The search for what a GAN is built from and trained with by default: MNIST at 28 px, portraits at 32 and 64.
+"""The search for what a GAN is built from and trained with by default: MNIST at 28 px, portraits at 32.
 
     python book/studies/defaults.py [--quick]
 
 One change at a time from a first guess, then the changes that helped together. One seed and one number of steps for
 all: it finds what is clearly better and cannot tell what is nearly as good. What was tried and lost is in the file.
-Each run is stored when it is done, and the script can be stopped and started again.
+Each run is stored when it is done, and the script can be stopped and started again. Portraits of 64 px have had no
+search: their settings are those of 32 px, but for the rates and the penalty, which one earlier run found to work.
 """
 
 from __future__ import annotations
@@ -31,14 +32,6 @@ SUBJECTS: dict[str, dict[str, Any]] = {
         "channels": 3,
         "judge": "portraits-v1",
         "steps": 3000,
-        "n": 2000,
-    },
-    "peeps-64": {
-        "data": "portraits:peeps",
-        "size": 64,
-        "channels": 3,
-        "judge": "portraits-v1",
-        "steps": 1500,
         "n": 2000,
     },
 }
@@ -74,12 +67,6 @@ WAYS: dict[str, tuple[tuple[str, ...], dict[str, Any], dict[str, Any]]] = {
     "second guess, rates 2e-3": (("mnist-28",), {}, SECOND | {"learning_rate": (2e-3, 2e-3)}),
     "second guess, built as in 2016": (("mnist-28",), {"start": 7, "head": "linear"}, SECOND),
     "second guess, R1 of 0.02": (("mnist-28",), {}, SECOND | {"penalties": {"r1": 0.02}}),
-    "second guess, relativistic": (
-        ("mnist-28",),
-        {},
-        SECOND | {"loss": "relativistic", "penalties": {"r1": 0.1, "r2": 0.1}},
-    ),
-    "second guess, width 24": (("mnist-28",), {"width": 24}, SECOND),
 }
 
 
@@ -133,6 +120,7 @@ def make(quick: bool = False) -> Study:
         return found | {"total_variation": {name: round(value, 3) for name, value in moved.items()}}
 
     settings = {
+        "seeds": (SEED,),
         "subjects": subjects,
         "built": BUILT,
         "trained": TRAINED,
