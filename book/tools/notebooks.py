@@ -151,8 +151,13 @@ def functions(nb: Any) -> Iterator[str]:
 
 
 def prose_words(nb: Any) -> int:
-    """How many words of prose a reader meets: neither code nor formulas, options or markup."""
-    text = markdown(nb)
+    """How many words of prose a reader meets: neither code nor formulas, options or markup.
+
+    A box of class doubt, which stands until a chapter is run again, is not counted.
+    """
+    text = re.sub(
+        r"^:::\{admonition\}[^\n]*\n:class: warning doubt\n.*?^:::$", " ", markdown(nb), flags=re.M | re.S
+    )
     text = re.sub(r"^(`{3,})(?!\{|`).*?^\1\s*$", " ", text, flags=re.M | re.S)  # listings, not directives
     text = re.sub(r"\$\$.*?\$\$|^`{3,}\{math\}.*?^`{3,}\s*$", " ", text, flags=re.M | re.S)
     text = re.sub(r"\$[^$\n]+\$", " x ", text)

@@ -31,6 +31,7 @@ LATER: dict[str, tuple[float, float]] = {
     "13_small_updates": (2.3, 0.14),
     "15_augmentation": (3.4, 0.13),
 }
+DOUBT = 0.4  # screens of the box at the top of chapters 9 to 16, which stands until they are run again
 SOME = {
     "01_two_player_game",
     "06_measuring",
@@ -49,6 +50,8 @@ def test_a_picture_comes_soon_and_figures_are_enough_of_the_page(
 ) -> None:
     [path] = [path for path in chapters(site) if path.stem == name]
     soon, enough = LATER.get(name, (SOON, ENOUGH))
+    if int(name[:2]) >= 9:
+        soon, enough = soon + DOUBT, 0.97 * enough
     found = look(open_page(path.as_uri()).page)
     assert found["first"] <= soon, f"the first picture stands at screen {found['first']:.2f}"
     assert found["figures"] >= enough, f"figures are {found['figures']:.1%} of the chapter's height"
