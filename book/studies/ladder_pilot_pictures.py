@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from study import CACHE
 
 OUT = Path(__file__).resolve().parents[1] / "_static" / "ladder"
-SIDE, GAP, LABEL, HEAD = 96, 4, 190, 44  # pixels; a sample is shown at three times its size
+SIDE, GAP, LABEL, HEAD = 64, 4, 150, 36  # pixels; a sample is shown at twice its size
 GROUP = 16  # between the two numbers of images
 FONT = font_manager.findfont("DejaVu Sans")
 
@@ -36,12 +36,12 @@ def sheet(held: dict[str, np.ndarray], rung: str) -> Image.Image:
     rows = [row for row in ("source", "picks", *ROWS) if f"{rung} {NUMBERS[0]} {row}" in held]
     across = SHOWN * (SIDE + GAP)
     picture = Image.new("RGB", (LABEL + 2 * across + GROUP, HEAD + (1 + len(rows)) * (SIDE + GAP)), "white")
-    draw, font = ImageDraw.Draw(picture), ImageFont.truetype(FONT, 24)
+    draw, font = ImageDraw.Draw(picture), ImageFont.truetype(FONT, 18)
     for i, n in enumerate(NUMBERS):
         draw.text((LABEL + i * (across + GROUP), 8), f"after {n} images", fill="black", font=font)
     for y, row in enumerate(["real images", *rows]):
         top = HEAD + y * (SIDE + GAP)
-        draw.text((6, top + SIDE // 2 - 14), row, fill="black", font=font)
+        draw.text((6, top + SIDE // 2 - 11), row, fill="black", font=font)
         for i, n in enumerate(NUMBERS):
             key = f"{rung} real" if row == "real images" else f"{rung} {n} {row}"
             if key in held and not (row == "real images" and i):
@@ -54,7 +54,7 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     for rung in RUNGS:
         if f"{rung} real" in held:
-            sheet(held, rung).save(OUT / f"{rung}.webp", quality=82, method=6)
+            sheet(held, rung).save(OUT / f"{rung}.webp", quality=75, method=6)
 
 
 if __name__ == "__main__":
