@@ -220,8 +220,8 @@ MODULE_CALLS: dict[str, Call] = {
     "latent.portrait_directions": (
         latent.portrait_directions,
         lambda: {
-            "gan": t.GAN.build("mlp", size=16, channels=3, latent_dim=4, width=2, device="cpu"),
-            "n": 20,
+            "gan": t.zoo.load("peeps-32", device="cpu"),
+            "n": 140,
             "seed": 0,
         },
     ),
