@@ -6,14 +6,10 @@ import json
 import math
 import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
+from lab_server import jupyterlab
 from visits import ROOT, Visit
 
 # Slow: test_jupyterlab.py moves an explorer in JupyterLab too.
@@ -41,38 +37,11 @@ def lab(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         "cells": [{**cell, "id": f"c{i}", "source": source} for i, source in enumerate(CELLS)],
     }
     (folder / "explore.ipynb").write_text(json.dumps(notebook))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
-    command += [
-        f"--notebook-dir={folder}",
-        "--IdentityProvider.token=",
-        "--ServerApp.disable_check_xsrf=True",
-    ]
-    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url="]
     private = {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "RUNTIME")}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    server = subprocess.Popen(
-        command,
-        env={**os.environ, **private, "PYTHONPATH": path},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"{address}/api", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.5)
-        else:
-            pytest.fail("JupyterLab did not start within a minute")
+    environment = {**os.environ, **private, "PYTHONPATH": path}
+    with jupyterlab(folder, environment, tmp_path_factory.mktemp("log") / "lab.log") as address:
         yield f"{address}/lab/tree/explore.ipynb"
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 def test_live_in_jupyterlab(open_page: Callable[..., Visit], lab: str) -> None:

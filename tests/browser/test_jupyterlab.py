@@ -6,18 +6,13 @@ import json
 import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from lab_server import jupyterlab
 from visits import ROOT, Visit
 
 pytestmark = pytest.mark.browser
@@ -46,12 +41,6 @@ Frames(np.zeros((3, 8, 8), np.uint8), {"step": ["0", "1", "2"]}, alt="Black.", c
 """  # a notebook of four cells
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def lab(chromium: str, tmp_path: Path) -> Iterator[str]:
     """JupyterLab's address, with a copy of the chapter in its folder and settings of its own."""
@@ -74,33 +63,8 @@ def lab(chromium: str, tmp_path: Path) -> Iterator[str]:
         "IPYTHONDIR": home / "ipython",
     }
     environment = os.environ | {"TGAN_BUDGET": "smoke"} | {key: str(path) for key, path in folders.items()}
-    port = free_port()
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
-    command += [f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={work}"]
-    command += [
-        "--IdentityProvider.token=",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]
-    with open(tmp_path / "lab.log", "w") as log:
-        server = subprocess.Popen(command, env=environment, cwd=work, stdout=log, stderr=log)
-        try:
-            wait_for(f"http://127.0.0.1:{port}/api", server, tmp_path / "lab.log")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(30)
-
-
-def wait_for(url: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
-    """Returns when `url` answers; fails with the end of the log when the server ends or stays silent."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.3)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-3000:]}", pytrace=False)
+    with jupyterlab(work, environment, tmp_path / "lab.log") as address:
+        yield address
 
 
 def picture(canvas: Any) -> str:
