@@ -29,13 +29,12 @@ from tgan_lib.data.attributes import Attributes
 from tgan_lib.data.pixels import to_float
 from tgan_lib.data.portraits import STYLES
 from tgan_lib.features import extract
-from tgan_lib.features.load import feature_card
 from tgan_lib.metrics import frechet_between, memorisation, moments, prdc
-from tgan_lib.metrics.counting import name_attributes, total_variation
+from tgan_lib.metrics.counting import attributes_of, name_attributes, styles_of, total_variation
 from tgan_lib.transfer.strategies import Plan, adapt, scratch
 
 SIZE = 32
-SEEDS, NUMBERS = (0,), (10, 100)
+SEEDS, NUMBERS = (0, 1), (10, 100)
 STEPS, SAMPLES, JUDGED = 500, 1000, 250
 SHOWN = 6  # samples of a run that are kept
 JUDGE, SECOND = "portraits-v1", "efficientnet-lite0"
@@ -126,15 +125,6 @@ def as_peeps(rung: str, samples: Tensor) -> Tensor:
     return samples[:, [1, 2, 0]] if rung == "recoloured" else samples
 
 
-def named(logits: Tensor, style: str) -> Attributes:
-    """What the judge's logits (N, outputs) say of a style's attributes; as `name_attributes`, of what is at hand."""
-    heads = feature_card(JUDGE)["heads"][style]
-    codes = [logits[:, first : first + len(words)].argmax(1) for first, words in heads.values()]
-    return Attributes(
-        torch.stack(codes, 1).to(torch.uint8), {name: tuple(words) for name, (_, words) in heads.items()}
-    )
-
-
 @cache
 def held_out_names(rung: str) -> Attributes:
     """What the judge sees in the images held out."""
@@ -159,9 +149,7 @@ def counted(rung: str, logits: Tensor, before: Attributes | None) -> dict[str, A
     judge gives the same answer to "does it wear glasses", "has it a beard" (and of peeps: which skin, which
     background), beyond what chance gives (Cohen's kappa). None without a source's sample to hold against.
     """
-    ours = named(logits, style_of(rung))
-    first, styles = feature_card(JUDGE)["heads"][""]["style"]
-    numbers = logits[:, first : first + len(styles)].argmax(1)
+    ours, (numbers, styles) = attributes_of(logits, style_of(rung)), styles_of(logits)
     found: dict[str, Any] = {
         "styles": {name: share(numbers == i) for i, name in enumerate(styles)},
         "moved": {name: round(v, 3) for name, v in total_variation(ours, held_out_names(rung)).items()},

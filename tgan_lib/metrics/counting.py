@@ -27,22 +27,35 @@ def name_attributes(images: Images | Tensor, style: str = "peeps") -> Attributes
     from: a target's images are named with the target's words, or, to ask what is left of a source, with the source's.
     ValueError for a style that the judge does not know.
     """
-    heads = feature_card(JUDGE)["heads"]
-    known = [name for name in heads if name]
+    pixels = tensor_of(images, floats="any")
+    check_style(style)
+    return attributes_of(extract(load_features(JUDGE, device=pixels.device), pixels, floats="any")[1], style)
+
+
+def attributes_of(logits: Tensor, style: str = "peeps") -> Attributes:
+    """What the judge's answers (N, outputs), at hand already, say of a style's attributes: as `name_attributes`."""
+    heads = feature_card(JUDGE)["heads"][check_style(style)]
+    codes = [logits[:, first : first + len(words)].argmax(1) for first, words in heads.values()]
+    words = {name: tuple(words) for name, (_, words) in heads.items()}
+    return Attributes(torch.stack(codes, 1).to(torch.uint8), words)
+
+
+def check_style(style: str) -> str:
+    known = [name for name in feature_card(JUDGE)["heads"] if name]
     if style not in known:
         raise unknown_name("style of portraits", style, known)
-    pixels = tensor_of(images, floats="any")
-    logits = extract(load_features(JUDGE, device=pixels.device), pixels, floats="any")[1]
-    codes = [logits[:, first : first + len(words)].argmax(1) for first, words in heads[style].values()]
-    words = {name: tuple(words) for name, (_, words) in heads[style].items()}
-    return Attributes(torch.stack(codes, 1).to(torch.uint8), words)
+    return style
 
 
 def name_styles(images: Images | Tensor) -> tuple[Tensor, tuple[str, ...]]:
     """Which style the judge takes each image for: numbers (N,), and the styles that they number."""
-    first, styles = feature_card(JUDGE)["heads"][""]["style"]
     pixels = tensor_of(images, floats="any")
-    logits = extract(load_features(JUDGE, device=pixels.device), pixels, floats="any")[1]
+    return styles_of(extract(load_features(JUDGE, device=pixels.device), pixels, floats="any")[1])
+
+
+def styles_of(logits: Tensor) -> tuple[Tensor, tuple[str, ...]]:
+    """As `name_styles`, of the judge's answers (N, outputs) at hand."""
+    first, styles = feature_card(JUDGE)["heads"][""]["style"]
     return logits[:, first : first + len(styles)].argmax(1), tuple(styles)
 
 
