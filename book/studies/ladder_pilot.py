@@ -60,7 +60,7 @@ ROWS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "scratch": ("scratch", {}, "scratch"),
     "scratch, ADA": (scratch_ada, {}, "scratch"),
     "plain": ("fine_tune", {}, "fine_tune"),
-    "FreezeD": ("freeze_d", {"layers": 2}, "fine_tune"),
+    "FreezeD": ("freeze_d", {"layers": 2}, "freeze_d"),
     "scale-shift": ("scale_shift", {}, "scale_shift"),
     "low rank": ("low_rank", {"rank": 4}, "low_rank"),
     "miner": ("miner", {}, "miner"),
@@ -75,8 +75,8 @@ ROWS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "ADA": ("ada", {"images_to_one": 10_000}, "fine_tune"),
 }
 ANCHORED = ("recoloured", "micah", "ink")  # where anchors of several strengths are tried
-SEARCHED = ("scratch", "fine_tune", "scale_shift", "low_rank", "miner")
-SEARCH_ON = {"miner": "beards"}  # where a way is at home; the others on micah
+SEARCHED = ("scratch", "fine_tune", "freeze_d", "scale_shift", "low_rank", "miner")
+SEARCH_ON = {"miner": "beards", "scale_shift": "recoloured"}  # where a way is at home; the others on micah
 RATES, SEARCH_SEED, SEARCH_N = (0.3, 1.0, 3.0, 10.0), 100, 100
 SEARCH_STEPS, READINGS = 600, 3
 SMALLEST = {
