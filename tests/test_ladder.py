@@ -25,6 +25,7 @@ def cell(row: str, n: int, seed: int, frechet: float, part: str = "") -> dict[st
 
 
 CONTENT = {
+    "settings": {"rows": ["scratch", "plain", "low rank"]},
     "provenance": [{"device": "CPU, a machine"}],
     "cells": [
         {"part": "floors", "at": {"rung": "micah"}, "found": {"frechet": 1.4}},

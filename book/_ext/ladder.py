@@ -83,7 +83,8 @@ def best_of(found: dict[Key, float], measure: str) -> set[Key]:
 def table(measure: str, content: dict[str, Any]) -> nodes.table:
     """Rows: the source, picks, and every way; columns: each rung with 10 and 100 images; the best one bold."""
     found, _ = means(measure, content)
-    rows = list(dict.fromkeys(key[0] for key in found))
+    listed = ["source", "picks", *content["settings"]["rows"]]  # cells may have been run in another order
+    rows = sorted({key[0] for key in found}, key=listed.index)
     digits, best = MEASURES[measure][0], best_of(found, measure)
     group = nodes.tgroup(cols=1 + len(RUNGS) * len(NUMBERS))
     group += [nodes.colspec(colwidth=1) for _ in range(1 + len(RUNGS) * len(NUMBERS))]
