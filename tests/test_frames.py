@@ -27,7 +27,7 @@ def made(**options: object) -> Frames:
 
 
 def sheet(text: str) -> np.ndarray:
-    found = re.search(r"data:image/png;base64,([^)]+)\)", text)
+    found = re.search(r"data:image/(?:png|webp);base64,([^)]+)\)", text)
     assert found
     return np.array(Image.open(io.BytesIO(base64.b64decode(found[1]))))
 
@@ -107,6 +107,25 @@ def test_a_png_holds_every_pixel_and_is_no_larger_than_the_plain_one(
     assert len(png(sheet)) <= len(plain.getvalue())
 
 
+@pytest.mark.parametrize("colours", [(), (2,), (3,), (4,)])
+def test_a_webp_is_smaller_and_nearly_the_same(colours: tuple[int, ...]) -> None:
+    waves = 127 + 60 * np.sin(np.arange(64) / 9)[:, None] + 60 * np.cos(np.arange(64) / 5)[None, :]
+    noisy = np.broadcast_to(waves.reshape(64, 64, *[1] * len(colours)), (64, 64, *colours)) + RNG.normal(
+        0, 4, (64, 64, *colours)
+    )
+    pictures = np.stack([noisy.clip(0, 255).astype(np.uint8)] * 3)
+    if colours in ((2,), (4,)):
+        pictures[..., -1] = 255
+    whole = Frames(pictures, {"step": ["0", "1", "2"]}, alt="Waves")._repr_html_()
+    small = Frames(pictures, {"step": ["0", "1", "2"]}, alt="Waves", quality=80)._repr_html_()
+    assert len(small) < len(whole)
+    assert "data:image/webp" in small
+    read = sheet(small)[..., :3].astype(int)
+    shown = pictures if colours in ((3,), (4,)) else pictures.reshape(3, 64, 64, -1)[..., :1].repeat(3, -1)
+    for i in range(3):
+        assert abs(read[:, 64 * i : 64 * (i + 1)] - shown[i][..., :3]).mean() < 12
+
+
 def test_a_curve_has_a_number_for_each_picture() -> None:
     whole = np.arange(12.0).reshape(3, 4)
     drawn = about(made(curve={"loss": whole})._repr_html_())
@@ -145,5 +164,7 @@ def test_what_does_not_fit_is_one_sentence() -> None:
         made(curve={"loss": [1, 2, 3, 4, 5]})
     with pytest.raises(ValueError, match="0 or less"):
         made(curve={"loss": [0, 1, 2, 3]}, log=True)
+    with pytest.raises(ValueError, match="quality is 101; .* from 1 to 100 is right"):
+        made(quality=101)
     with pytest.raises(ValueError, match="no slider to run along"):
         made(curve={"loss": [0, 1, 2, 3]}, choose=["way", "step"])

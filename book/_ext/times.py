@@ -1,5 +1,5 @@
 """How long each chapter ran, from the record that its notebook carries: `{measured-times}`, a table of all chapters,
-and the role {measured}`run`, the time of the notebook that it stands in.
+and the role {measured}`run`, the time of the notebook that it stands in, or {measured}`loss/02_saturation`, another's.
 
 `book/tools/execute.py` writes the record into the notebook's metadata, under "tgan". Nothing is typed here by
 hand, so the table cannot promise a time that was not measured.
@@ -58,10 +58,18 @@ def spoken(record: dict[str, Any] | None) -> str:
 
 
 class Measured(SphinxRole):
-    """The time of the stored run of the notebook in which the role stands."""
+    """The time of the stored run of the notebook in which the role stands; of another, without its machine."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        return [nodes.Text(spoken(read_record(Path(self.env.doc2path(self.env.docname)))))], []
+        if self.text == "run":
+            return [nodes.Text(spoken(read_record(Path(self.env.doc2path(self.env.docname)))))], []
+        path = Path(self.env.doc2path(f"book/{self.text}"))
+        self.env.note_dependency(str(path))
+        if not path.is_file():
+            message = self.inliner.reporter.error(f"there is no chapter {self.text!r}", line=self.lineno)
+            return [nodes.problematic(self.rawtext, self.rawtext)], [message]
+        record = read_record(path)
+        return [nodes.Text(duration(record["seconds"]) if record else "not yet measured")], []
 
 
 class MeasuredTimes(SphinxDirective):

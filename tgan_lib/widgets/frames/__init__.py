@@ -2,7 +2,7 @@
 
     Frames(grids, {"step": ["0", "100", "500"]}, alt="Samples while G learns letters.")
 
-All pictures are tiles of one PNG, and a script moves it behind a window. It plays, keeps one picture to
+All pictures are tiles of one file, and a script moves it behind a window. It plays, keeps one picture to
 compare, and may have a curve beside it. It works in a notebook, on the built page and from a file, by mouse and
 by keyboard; without scripts one picture is seen.
 """
@@ -57,6 +57,7 @@ class Frames:
         along: str | None = None,
         log: bool = False,
         compare: Mapping[str, int] | None = None,
+        quality: int | None = None,
     ) -> None:
         shape = check_axes(axes)
         check_kind("pictures", pictures, np.ndarray, "a uint8 array, such as `grids` makes,")
@@ -99,12 +100,14 @@ class Frames:
         self.alt, self.choose, self.captions = alt, set(choose), list(captions)
         self.start = places("start", start, axes)
         self.width = whole_number("width", width)
+        self.quality = None if quality is None else whole_number("quality", quality, 1, 100)
 
     def __repr__(self) -> str:
         return f"Frames({len(self.flat)} pictures by {', '.join(self.axes)})"
 
     def _repr_html_(self) -> str:
-        sheet, columns, rows = tiles(self.flat)
+        sheet, columns, rows = tiles(self.flat, self.quality)
+        kind = "png" if self.quality is None else "webp"
         height, width = self.flat.shape[1:3]
         name = hashlib.sha256(sheet + self.alt.encode()).hexdigest()[:12]
         about: dict[str, Any] = {
@@ -128,7 +131,7 @@ class Frames:
         ]
         style = (
             f"width:min(100%,{self.width}px);aspect-ratio:{width}/{height};image-rendering:pixelated;"
-            f"background:url(data:image/png;base64,{base64.b64encode(sheet).decode()}) {place[0]} {place[1]}"
+            f"background:url(data:image/{kind};base64,{base64.b64encode(sheet).decode()}) {place[0]} {place[1]}"
             f"/{100 * columns}% {100 * rows}% no-repeat"
         )
         return (
@@ -198,8 +201,9 @@ def check_axes(axes: Any) -> tuple[int, ...]:
     return tuple(len(labels) for labels in axes.values())
 
 
-def tiles(pictures: NDArray[np.uint8]) -> tuple[bytes, int, int]:
-    """Pictures (n, H, W) or (n, H, W, colours) as one PNG, and how many columns and rows of them it has."""
+def tiles(pictures: NDArray[np.uint8], quality: int | None = None) -> tuple[bytes, int, int]:
+    """Pictures (n, H, W) or (n, H, W, colours) as one PNG, or a WebP of a quality, and how many columns and rows of
+    them it has."""
     n, height, width = pictures.shape[:3]
     columns = min(n, 8)
     rows = -(-n // columns)
@@ -207,7 +211,11 @@ def tiles(pictures: NDArray[np.uint8]) -> tuple[bytes, int, int]:
     for i, picture in enumerate(pictures):
         y, x = i // columns * height, i % columns * width
         sheet[y : y + height, x : x + width] = picture
-    return png(sheet), columns, rows
+    if quality is None:
+        return png(sheet), columns, rows
+    file, whole = io.BytesIO(), Image.fromarray(sheet)
+    whole.convert("RGBA" if "A" in whole.mode else "RGB").save(file, "WebP", quality=quality, method=6)
+    return file.getvalue(), columns, rows
 
 
 def png(sheet: NDArray[np.uint8]) -> bytes:
