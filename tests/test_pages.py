@@ -156,15 +156,21 @@ def test_the_repositorys_address_stands_in_the_readme_only_between_the_markers()
 # Landing page
 
 
-def test_the_plan_marks_a_chapter_as_ready_exactly_if_it_is_in_the_table_of_contents() -> None:
-    rows = re.findall(r"^\| (\d+) \| (.+?) \| .+ \| (.+?) \|$", read("book/index.md"), re.MULTILINE)
-    assert [int(number) for number, _, _ in rows] == list(range(1, 22))
-    written = {int(n) for n in re.findall(r"file: book/\w+/(\d\d)_", read("_toc.yml"))}
-    for number, title, state in rows:
-        if int(number) in written:
-            assert (state, "](" in title) == ("**ready**", True)
-        else:
-            assert (state, "](" in title) == ("planned", False)
+def test_each_written_chapter_has_a_card_with_its_picture_and_the_others_stand_at_the_bottom() -> None:
+    page = read("book/index.md")
+    cards = re.findall(
+        r"\{grid-item-card\} (\d+)\. .+\n:link: (\S+)\n:link-type: doc\n:img-top: (\S+)\n:img-alt: .{10}", page
+    )
+    written = re.findall(r"file: book/(\w+/(\d\d)_\w+)", read("_toc.yml"))
+    assert [(number.zfill(2), link) for number, link, _ in cards] == [(n, file) for file, n in written]
+    for _, link, picture in cards:
+        assert (ROOT / "book" / picture).is_file()
+        cells = json.loads(read(f"book/{link}.ipynb"))["cells"]
+        drawn = [cell for cell in cells if "card-picture" in cell["metadata"].get("tags", [])]
+        assert [bool(cell.get("outputs")) for cell in drawn] == [True], "one cell has the card's figure"
+        assert page.count(f"{{measured}}`{link}` to run") == 1
+    planned = [int(n) for n in re.findall(r"^\| (\d+) \|", page.partition("(the-plan)=")[2], re.MULTILINE)]
+    assert sorted([int(n) for _, n in written] + planned) == list(range(1, 22))
 
 
 # Version and licence

@@ -1,0 +1,70 @@
+"""What the landing page shows first: portraits that turn into another style under a slider.
+
+    ```{turning} micah
+    ```
+
+Pictures and readings are those that `book/studies/front_door.py` stored.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from docutils import nodes
+from PIL import Image
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from tgan_lib.widgets.frames import Frames
+
+BOOK = Path(__file__).resolve().parents[1]
+RESULTS = BOOK / "results" / "front_door.json"
+COLUMNS, QUALITY = 8, 70
+
+
+def frames(style: str, content: dict[str, Any], sheet: np.ndarray) -> Frames:
+    """The sheet (readings * H, shown * W, 3) as one picture for each reading, its samples in rows of eight."""
+    steps, shown = content["settings"]["steps"], content["settings"]["shown"]
+    found = next(cell["found"] for cell in content["cells"] if cell["at"]["style"] == style)
+    side = sheet.shape[0] // len(steps)
+    pictures = sheet.reshape(len(steps), side, shown // COLUMNS, COLUMNS * side, 3)
+    pictures = pictures.transpose(0, 2, 1, 3, 4).reshape(len(steps), -1, COLUMNS * side, 3)
+    said = [
+        f"{step} steps on a hundred portraits: {distance:.0f} from those held out"
+        for step, distance in zip(steps, found["distance"], strict=True)
+    ]
+    said[0] = f"The source, before a step: {found['distance'][0]:.0f} from the other hand's portraits"
+    return Frames(
+        pictures,
+        {"steps": [str(step) for step in steps]},
+        alt=f"{shown} portraits in {shown // COLUMNS} rows. As the slider moves they change from peeps, drawn in thick "
+        f"lines and pale colours, into the style {style}.",
+        captions=said,
+        quality=QUALITY,
+        width=2 * COLUMNS * side,
+    )
+
+
+class Turning(SphinxDirective):
+    """The slider from peeps into the style that it is given."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        style = self.arguments[0]
+        path = BOOK / "_static" / "front" / f"{style}.webp"
+        for used in (RESULTS, path):
+            self.env.note_dependency(str(used))
+        if not path.is_file():
+            raise self.error(f"{path.relative_to(BOOK)} is missing; book/studies/front_door.py draws it")
+        sheet = np.asarray(Image.open(path).convert("RGB"))
+        shown = frames(style, json.loads(RESULTS.read_text()), sheet)
+        return [nodes.raw("", shown._repr_html_(), format="html")]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("turning", Turning)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
