@@ -34,6 +34,15 @@ RIGHT: dict[str, dict[str, str]] = {
         "return softplus(logits).mean() -> (.flip(0))": "it is one number",
         "then logits.requires_grad_()": "it wants gradients already",
     },
+    "loud_minimax_loss": {
+        "weights = logsigmoid(logits).softmax(0).detach() -> (.detach())": "it is detached already",
+        "weights = logsigmoid(logits).softmax(0).detach() -> (.abs())": "it is never negative",
+        "weights = logsigmoid(logits).softmax(0).detach() -> (.clamp(0, 1))": "it lies in [0, 1]",
+        "weights = logsigmoid(logits).softmax(0).detach() -> (.clamp(min=0))": "it is never negative",
+        "0 -> -1": "there is one axis",
+        "return -(weights * logits).sum() -> (.flip(0))": "it is one number",
+        "then logits.requires_grad_()": "it wants gradients already",
+    },
     "discriminator_loss": {
         "fake = generator(z).detach() -> (.detach())": "it is detached already",
         "fake = generator(z).detach() -> (.flip(0))": "the order of the images is free",

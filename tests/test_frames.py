@@ -164,7 +164,7 @@ def test_what_does_not_fit_is_one_sentence() -> None:
         made(curve={"loss": [1, 2, 3, 4, 5]})
     with pytest.raises(ValueError, match="0 or less"):
         made(curve={"loss": [0, 1, 2, 3]}, log=True)
-    with pytest.raises(ValueError, match="quality is 101; .* from 1 to 100 is right"):
+    with pytest.raises(ValueError, match=r"quality is 101; .* from 1 to 100 is right"):
         made(quality=101)
     with pytest.raises(ValueError, match="no slider to run along"):
         made(curve={"loss": [0, 1, 2, 3]}, choose=["way", "step"])

@@ -159,7 +159,8 @@ def test_the_repositorys_address_stands_in_the_readme_only_between_the_markers()
 def test_each_written_chapter_has_a_card_with_its_picture_and_the_others_stand_at_the_bottom() -> None:
     page = read("book/index.md")
     cards = re.findall(
-        r"\{grid-item-card\} (\d+)\. .+\n:link: (\S+)\n:link-type: doc\n:img-top: (\S+)\n:img-alt: .{10}", page
+        r"\{grid-item-card\} (\d+)\. .+\n:link: (\S+)\n:link-type: doc\n:img-top: (\S+)\n:img-alt: .{10}",
+        page,
     )
     written = re.findall(r"file: book/(\w+/(\d\d)_\w+)", read("_toc.yml"))
     assert [(number.zfill(2), link) for number, link, _ in cards] == [(n, file) for file, n in written]

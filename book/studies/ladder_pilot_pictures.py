@@ -2,7 +2,7 @@
 
     python book/studies/ladder_pilot_pictures.py
 
-It reads what `ladder_pilot.py` kept and writes book/_static/ladder/RUNG.webp. Samples are of the first seed, the same
+It reads what `ladder_pilot.py` kept and writes book/_static/ladder/RUNG.webp. Samples are of the last seed, the same
 six latents in every row, not picked.
 """
 

@@ -153,6 +153,37 @@ def relativistic_split(fake_logits, real_logits):
     return (F.relu(behind) + torch.log1p(torch.exp(-behind.abs()))).mean()
 
 
+# --- distance_from_critic ---
+
+
+def slopes_at(discriminator, at, **options):
+    at = at.detach().clone().requires_grad_()
+    return norms(torch.autograd.grad(discriminator(at).sum(), at, **options)[0])
+
+
+def from_critic_reference(discriminator, real, fake, at):
+    with torch.no_grad():
+        gap = discriminator(real).mean() - discriminator(fake).mean()
+    return gap / slopes_at(discriminator, at).max()
+
+
+def from_critic_in_place(D, x, y, points):
+    points.requires_grad_()
+    logits = D(points)
+    (g,) = torch.autograd.grad(logits, points, torch.ones_like(logits))
+    return ((D(x).mean() - D(y).mean()) / g.square().sum(dim=(1, 2, 3)).sqrt().amax()).item()
+
+
+def from_critic_by_torch_func(discriminator, real, fake, at):
+    slope = torch.func.grad(lambda x: discriminator(x[None]).squeeze())
+    steepest = max(slope(x).norm() for x in at)
+    return (torch.mean(discriminator(real)) - torch.mean(discriminator(fake))) / steepest
+
+
+def from_critic_one_step_off(discriminator, real, fake, at):
+    return (discriminator(real)[1:].mean() - discriminator(fake).mean()) / slopes_at(discriminator, at).max()
+
+
 RIGHT: dict[str, list[Answer]] = {
     "hinge_discriminator": [hinge_reference, hinge_clamped, hinge_minimum, hinge_joined, hinge_ranked],
     "clip_critic": [clip_reference, clip_data, clip_reassigned_data, clip_copy, clip_by_torch, clip_by_masks],
@@ -161,6 +192,7 @@ RIGHT: dict[str, list[Answer]] = {
         relativistic_reference, relativistic_logsigmoid, relativistic_bce, relativistic_by_hand,
         relativistic_split,
     ],
+    "distance_from_critic": [from_critic_reference, from_critic_in_place, from_critic_by_torch_func],
 }  # fmt: skip
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
@@ -187,5 +219,10 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda f, r: 1.7 * F.softplus(r - f).mean(), "it should be"),
         (lambda f, r: F.softplus(r.sort().values - f.sort().values).mean(), "it should be"),
         (lambda f, r: F.softplus(r - f), "shape (6,)"),
+    ],
+    "distance_from_critic": [
+        (from_critic_one_step_off, "it should be"),
+        (lambda d, x, y, at: (d(x).mean() - d(y).mean()) / slopes_at(d, at), "shape (5,)"),
+        (lambda d, x, y, at: (d(x).mean() - d(y).mean()) / slopes_at(d, at).clamp(min=1).max() + 0.5, "should be"),
     ],
 }  # fmt: skip

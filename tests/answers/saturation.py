@@ -92,6 +92,36 @@ def flipped_by_logsumexp(scores):
     return torch.stack([scores, torch.zeros_like(scores)]).logsumexp(0).mean()
 
 
+# --- loud_minimax_loss ---
+
+
+def loud_reference(logits):
+    weights = F.logsigmoid(logits).softmax(0).detach()
+    return -(weights * logits).sum()
+
+
+def loud_by_logsumexp(s):
+    with torch.no_grad():
+        w = (F.logsigmoid(s) - F.logsigmoid(s).logsumexp(0)).exp()
+    return (-w) @ s
+
+
+def loud_named(fake_logits):
+    d = F.logsigmoid(fake_logits.detach())
+    d = torch.exp(d - d.max())
+    return -torch.dot(d / d.sum(), fake_logits).reshape(1)
+
+
+def loud_naive(logits):
+    d = logits.sigmoid().detach()
+    return -(d / d.sum() * logits).sum()
+
+
+def loud_with_epsilon(logits):
+    d = logits.sigmoid().detach()
+    return -(d / (d.sum() + 1e-8) * logits).sum()
+
+
 RIGHT: dict[str, list[Answer]] = {
     "generator_slopes": [slopes_reference, slopes_stacked, slopes_by_autograd, slopes_by_softplus, slopes_named],
     "minimax_generator_loss": [
@@ -103,6 +133,7 @@ RIGHT: dict[str, list[Answer]] = {
         minimax_by_hand,
     ],
     "flipped_generator_loss": [flipped_reference, flipped_logsigmoid, flipped_bce, flipped_by_logsumexp],
+    "loud_minimax_loss": [loud_reference, loud_by_logsumexp, loud_named],
 }
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
@@ -128,5 +159,13 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda s: F.softplus(s.detach()).mean(), "no gradient reaches"),
         (lambda s: F.softplus(s), "shape (5,)"),
         (lambda s: 3 * F.softplus(s).mean(), "it should be"),
+    ],
+    "loud_minimax_loss": [
+        (loud_naive, "0 / 0"),
+        (loud_with_epsilon, "an epsilon or a clamp hides it"),
+        (lambda s: loud_reference(s).item(), "without .item()"),
+        (lambda s: loud_reference(s.detach()), "no gradient reaches the logits"),
+        (lambda s: -F.logsigmoid(s).softmax(0).detach() * s, "shape (5,)"),
+        (lambda s: 2 * loud_reference(s), "it should push with"),
     ],
 }

@@ -1,4 +1,5 @@
-"""Checks of the chapter "An atlas of losses": hinge loss, clipped weights, WGAN-GP's penalty, relativistic loss."""
+"""Checks of the chapter "An atlas of losses": hinge loss, clipped weights, WGAN-GP's penalty, relativistic loss, and a
+distance read off any critic."""
 
 from __future__ import annotations
 
@@ -346,6 +347,64 @@ FAR_BEHIND = RELATIVISTIC.at(
     wrong="{got:.1f}, and {right:.0f} is right: something holds the log back.",
 )
 
+# --- distance_from_critic ---
+
+
+def from_critic(discriminator: BentCritic, real: Tensor, fake: Tensor, at: Tensor) -> Tensor:
+    gap = discriminator(real).mean() - discriminator(fake).mean()
+    return gap / discriminator.slopes(at).flatten(1).norm(dim=1).max()
+
+
+def from_critic_mistakes(d: BentCritic, real: Tensor, fake: Tensor, at: Tensor) -> dict[str, Any]:
+    """What the known mistakes make of the gap and of the gradients g (M, 2, 2, 2) at `at`."""
+    gap, g = d(real).mean() - d(fake).mean(), d.slopes(at)
+    norm, right = g.flatten(1).norm(dim=1), from_critic(d, real, fake, at)
+    return {
+        "this is the bare gap, which grows with the critic's slope; divide it by the steepest slope.": gap,
+        "the gap is divided by the *average* slope. The constraint holds everywhere, so the steepest one counts, or "
+        "the result may exceed the distance.": gap / norm.mean(),
+        "the gap is divided by the flattest slope; the steepest one counts.": gap / norm.min(),
+        "the gap is multiplied by the slope; a critic twice as steep has twice the gap, so divide.": gap * norm.max(),
+        "the gap is turned round: a high score means real, so it is the mean of D(x) less the mean of D(G(z)).": -right,
+        "the sign of the gap is lost: a critic that prefers the fakes has a negative one.": right.abs(),
+        "the slope is M times too small: it was taken of the *mean* of the logits at `at`. Take it of their sum.":
+        right * len(at),
+        "one norm was taken over all the points: each has a slope of its own, and the largest counts.": gap / g.norm(),
+        "the largest single component of a gradient was taken; a slope is the gradient's norm.": gap / g.abs().max(),
+        "the norm was taken over the channels alone (dim 1 of (M, C, H, W)): flatten each image first.":
+        gap / g.norm(dim=1).max(),
+        "the components' absolute values were added up; a slope is the Euclidean norm, with squares and a root.":
+        gap / g.flatten(1).abs().sum(1).max(),
+        "the root is missing: the gap is divided by a squared slope.": gap / norm.square().max(),
+        "scores are summed; both means are over their own number of images.":
+        (d(real).sum() - d(fake).sum()) / norm.max(),
+        "the slope was taken at the real images; take it at the points `at`.":
+        gap / d.slopes(real).flatten(1).norm(dim=1).max(),
+        "the slope was taken at the fakes; take it at the points `at`.":
+        gap / d.slopes(fake).flatten(1).norm(dim=1).max(),
+    }  # fmt: skip
+
+
+def with_points() -> list[tuple[BentCritic, Tensor, Tensor, Tensor]]:
+    """A critic that prefers the one set, and then the other; the three batches have different sizes."""
+    some, others, at = (torch.rand(n, 2, 2, 2) * 2 - 1 for n in (4, 3, 5))
+    return [
+        (BentCritic(bend), real.clone(), fake.clone(), at.clone())
+        for bend in (-0.7, 1.5)
+        for real, fake in ((some, others), (others, some))
+    ]
+
+
+FROM_CRITIC = Value(
+    right=from_critic,
+    given=with_points,
+    mistakes=from_critic_mistakes,
+    what="the distance",
+    hint="it is one number: a difference of two means over one slope",
+    wrong="on a critic with known gradients your distance is {got:.4f}; it should be {right:.4f}.",
+    marks=["at"],
+)
+
 CHECKS: dict[str, Check] = {
     "hinge_discriminator": exercise(HINGE, passed="Value, slope within the margins and none beyond: all right."),
     "clip_critic": exercise(
@@ -358,5 +417,8 @@ CHECKS: dict[str, Check] = {
     ),
     "relativistic_generator": exercise(
         RELATIVISTIC, FAR_BEHIND, passed="Pair by pair, the right way round, and finite for large logits: all right."
+    ),
+    "distance_from_critic": exercise(
+        FROM_CRITIC, passed="The gap over the steepest slope, whichever set the critic prefers: all right."
     ),
 }

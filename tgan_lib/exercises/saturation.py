@@ -1,12 +1,13 @@
-"""Checks of chapter 02, saturation: both slopes, the minimax loss from logits, a loss in the other convention."""
+"""Checks of chapter 02, saturation: both slopes, the minimax loss from logits, a loss in the other convention, and the
+minimax loss with its scale given back."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy, softplus
+from torch.nn.functional import binary_cross_entropy, logsigmoid, softplus
 
-from .core import Check
+from .core import Check, Wrong, shown, wrong_if
 from .value import Value, exercise
 
 LOGITS = torch.tensor([-3.0, -0.7, 0.4, 2.5, 1.1])
@@ -132,6 +133,10 @@ def flipped(logits: Tensor) -> Tensor:
     return softplus(logits).mean()
 
 
+def flipped_back(logits: Tensor) -> Tensor:
+    return softplus(-logits).mean()
+
+
 FLIPPED = MINIMAX.at(
     [(LOGITS,)],
     right=flipped,
@@ -158,6 +163,76 @@ SURE_FLIPPED = SURE_MINIMAX.at(
     wrong=EPSILON + "Start from logits.",
 )
 
+# --- loud_minimax_loss ---
+
+
+def loud(logits: Tensor) -> Tensor:
+    return -(logsigmoid(logits).softmax(0).detach() * logits).sum()
+
+
+def pull(loss: object, logits: Tensor) -> Tensor | None:
+    """Minus the gradient by each logit, whatever the loss's own value: how hard each is pushed up."""
+    if loss is None:
+        return None
+    if not isinstance(loss, Tensor):
+        raise Wrong(f"your function returns {shown(loss)}; return the loss as a tensor, without .item() or float().")
+    wrong_if(loss.numel() != 1, f"your loss has shape {tuple(loss.shape)}; one number for the batch is wanted.")
+    wrong_if(
+        bool(loss.isnan().any()), "the loss is no number: 0 / 0, as where every sigmoid has become 0. Divide in logs."
+    )
+    wrong_if(
+        not loss.requires_grad,
+        "no gradient reaches the logits: only the weights are to be detached, not what they multiply.",
+    )
+    (slope,) = torch.autograd.grad(loss.sum(), logits, allow_unused=True)
+    if slope is None:
+        raise Wrong("no gradient reaches the logits: only the weights are to be detached, not what they multiply.")
+    return -slope
+
+
+def by(weights: Tensor, logits: Tensor) -> Tensor:
+    return -(weights.detach() * logits).sum()
+
+
+def wanting(*logits: Tensor) -> list[tuple[Tensor]]:
+    return [(each.clone().requires_grad_(),) for each in logits]
+
+
+LOUD = Value(
+    right=loud,
+    given=lambda: wanting(LOGITS),
+    mistakes={
+        "this is the minimax loss as it was: its pushes are D / N, and die with D. Divide by their sum.": minimax,
+        "the weights sum to N, not to 1: this push is N times too strong.": lambda s: len(s) * loud(s),
+        "the weights are not held: a gradient goes through them as well. Detach them.": lambda s: (
+            -(logsigmoid(s).softmax(0) * s).sum()
+        ),
+        "the weights sum to 1 already; do not take the mean over the batch besides.": lambda s: loud(s) / len(s),
+        "the sign is turned: an optimiser would push the logits down.": lambda s: -loud(s),
+        "every image counts alike: the scale is back, but the minimax loss's weights are gone.": lambda s: -s.mean(),
+        "these are weights e^l; the minimax loss has D = sigmoid(l), which is e^l only where D is sure.": lambda s: by(
+            s.softmax(0), s
+        ),
+        "these weights go with 1 - D, as the non-saturating loss's do; the minimax loss's go with D.": lambda s: by(
+            logsigmoid(-s).softmax(0), s
+        ),
+        "this is the non-saturating loss: another scale, and other weights too.": flipped_back,
+        "the weights multiply the losses, whose own slopes hold D once more; multiply the logits.": lambda s: by(
+            logsigmoid(s).softmax(0), softplus(s)
+        ),
+        "these weights are divided by the largest, not by their sum.": lambda s: by(s.sigmoid() / s.sigmoid().max(), s),
+    },
+    what="the push on a logit",
+    seen=pull,
+    wrong="at a logit of {at:g} your loss pushes with {got:.4f}; it should push with {right:.4f}, this image's share.",
+)
+FAR_LOUD = LOUD.at(
+    lambda: wanting(torch.tensor([-200.0, -201.5, -199.0]), torch.tensor([200.0, 30.0, -30.0])),
+    but="right for small logits, but where D is very sure ",
+    wrong="your loss pushes with {got:.4f} in place of {right:.4f}: the sigmoids have become 0, and an epsilon or a "
+    "clamp hides it. Divide in logs.",
+)
+
 CHECKS: dict[str, Check] = {
     "generator_slopes": exercise(
         GENERATOR_SLOPES, FAR_SLOPES, passed="Both slopes, their signs, and their tails at logits of 40: all right."
@@ -167,5 +242,8 @@ CHECKS: dict[str, Check] = {
     ),
     "flipped_generator_loss": exercise(
         FLIPPED, SURE_FLIPPED, passed="Low scores are what G wants here, and it learns fastest where D is sure: right."
+    ),
+    "loud_minimax_loss": exercise(
+        LOUD, FAR_LOUD, passed="Shares of 1 that go with D, held, and at logits of -200 too: right. Now run it."
     ),
 }
