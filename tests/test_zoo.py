@@ -66,7 +66,8 @@ def test_a_card_of_today_says_what_was_measured(name: str) -> None:
     if "portraits" in recipe.data["name"]:
         counted = card["counts"]
         assert set(counted["total_variation"]) == set(counted["chance"])
-        assert all(0 <= share <= 1 for share in counted["total_variation"].values())
+        moved = counted["total_variation"]  # hair, of 48 kinds, is what they miss; 0.15 is wanted of all
+        assert all(0 <= moved[attribute] < (0.4 if attribute == "hair" else 0.3) for attribute in moved)
         assert max(counted["chance"].values()) < 0.1, "so much of 2000 portraits is chance"
         assert set(counted["vanished"]) <= set(counted["chance"])
     assert recipe.train["penalties"]["r1"] > 0

@@ -5,7 +5,8 @@
 One change at a time from a first guess, then the changes that helped together. One seed and one number of steps for
 all: it finds what is clearly better and cannot tell what is nearly as good. What was tried and lost is in the file.
 Each run is stored when it is done, and the script can be stopped and started again. Portraits of 64 px have had no
-search: their settings are those of 32 px, but for the rates and the penalty, which one earlier run found to work.
+search of their own: of two runs of 12 000 steps, the one with R1 of 20 and rates of 1e-3 ended nearer and kept more
+kinds of hair than the one with R1 of 2 and rates of 5e-4. MNIST's shipped generator is twice as wide as those here.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from tgan_lib import GAN, Distance, data, few_shot, zoo
 from tgan_lib.transfer.strategies import adapt
 
 OUT = Path(__file__).resolve().parents[1] / "_static" / "front"
-STYLES = ("ink",)
+STYLES, SEEDS = ("ink",), (0,)
 SHOWN, EVERY, STEPS = 24, 50, 500
 TRAINED: dict[str, Any] = {
     "batch_size": 16,
@@ -74,13 +74,14 @@ def make(quick: bool = False) -> Study:
 
     settings = {
         "source": "peeps-64",
+        "seeds": SEEDS,
         "images": 100,
         "steps": list(range(0, steps + 1, every)),
         "shown": shown,
         "trained": TRAINED,
         "threads": torch.get_num_threads(),
     }
-    return Study("front_door", {"style": STYLES, "seed": (0,)}, settings, compute)
+    return Study("front_door", {"style": STYLES, "seed": SEEDS}, settings, compute)
 
 
 if __name__ == "__main__":
