@@ -57,9 +57,8 @@ def test_a_card_of_today_says_what_was_measured(name: str) -> None:
     first = card["judges"][recipe.features]
     assert (card["distance"], card["floor"]) == (first["distance"], first["floor"])
     for judge in card["judges"].values():
-        assert judge["distance"] > judge["floor"] >= 0, (
-            "cifar10-v1's distances are small: its floor is below 0.005"
-        )
+        assert judge["distance"] > judge["floor"] >= 0
+        assert judge["floor"] > 0 or judge is card["judges"].get("cifar10-v1"), "its floor is below 0.005"
         assert judge["samples"] >= 400
         assert judge["images"] >= 1000
     assert card["near_copies"]["share"] < 0.1, "0.05 is chance"

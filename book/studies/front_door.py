@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from ladder_pilot import TRAINED
 from measured import limit
 from PIL import Image
 from study import Study, command_line
@@ -24,15 +25,6 @@ from tgan_lib.transfer.strategies import adapt
 OUT = Path(__file__).resolve().parents[1] / "_static" / "front"
 STYLES, SEEDS = ("ink",), (0,)
 SHOWN, EVERY, STEPS = 24, 50, 500
-TRAINED: dict[str, Any] = {
-    "batch_size": 16,
-    "learning_rate": (5e-4, 5e-4),
-    "betas": (0.5, 0.99),
-    "ema_half_life": 1000,
-    "penalties": {"r1": 3.0},
-    "penalty_every": 4,
-    "precision": "bf16",
-}
 
 
 def make(quick: bool = False) -> Study:
