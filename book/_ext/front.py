@@ -1,6 +1,6 @@
 """What the landing page shows first: portraits that turn into another style under a slider.
 
-    ```{turning} micah
+    ```{turning} ink
     ```
 
 Pictures and readings are those that `book/studies/front_door.py` stored.
