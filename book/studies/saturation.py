@@ -11,6 +11,8 @@ throughout. The loop is the one that the chapter shows.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -70,6 +72,17 @@ class Game:
         self.d_optimiser.zero_grad()
         loss.backward()
         self.d_optimiser.step()
+
+    def both(self, g_loss: Callable[[Tensor], Tensor], g_optimiser: torch.optim.Optimizer) -> float:
+        """A turn of D and one of G; D's mean logit of the generated batch."""
+        x, z = self.draw()
+        fake = self.gan.generator(z)
+        self.d_turn(x, fake.detach())
+        logits = self.gan.discriminator(fake)
+        g_optimiser.zero_grad()
+        g_loss(logits).backward()
+        g_optimiser.step()
+        return float(logits.detach().mean())
 
     def fork(self) -> Game:
         """A second game in the very same state."""
@@ -136,15 +149,9 @@ def play(game: Game, recipe: str, distance: Distance, steps: int) -> dict[str, l
             )
             for name, value in seen.items():
                 found.setdefault(name, []).append(float(f"{value:.4g}"))
-        x, z = game.draw()
-        fake = g(z)
-        game.d_turn(x, fake.detach())
-        logits = d(fake)
-        g_optimiser.zero_grad()
-        g_loss(loss, logits).backward()
-        g_optimiser.step()
+        logit = game.both(partial(g_loss, loss), g_optimiser)
         if step % EVERY == 0:
-            found["logits"].append(round(float(logits.detach().mean()), 3))
+            found["logits"].append(round(logit, 3))
     return found
 
 

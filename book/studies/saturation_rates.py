@@ -12,6 +12,7 @@ The game is that of saturation.py, an MLP GAN on MNIST, and so are its states. T
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -57,18 +58,11 @@ def loss_of(name: str, logits: Tensor) -> Tensor:
 
 def turns(game: Game, loss: str, optimiser: torch.optim.Optimizer, steps: int) -> list[float]:
     """Both players in turns, as in saturation.py; D's mean logit of a batch, every EVERY steps."""
-    g, d = game.gan.generator, game.gan.discriminator
     found = []
     for step in range(steps):
-        x, z = game.draw()
-        fake = g(z)
-        game.d_turn(x, fake.detach())
-        logits = d(fake)
-        optimiser.zero_grad()
-        loss_of(loss, logits).backward()
-        optimiser.step()
+        logit = game.both(partial(loss_of, loss), optimiser)
         if step % EVERY == 0:
-            found.append(round(float(logits.detach().mean()), 3))
+            found.append(round(logit, 3))
     return found
 
 
