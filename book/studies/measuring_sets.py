@@ -27,7 +27,8 @@ def rounded(value: float | np.floating, digits: int = 4) -> float:
 class Sets:
     """Real and generated images and their features, each computed when it is first asked for."""
 
-    def __init__(self, limit: int | None = None) -> None:
+    def __init__(self, limit: int | None = None, table: int = TABLE) -> None:
+        self.table = table
         self.net: FeatureNet = load_features("mnist-v1", "cpu")
         self.train = data.load("mnist", limit=limit, device="cpu")
         self.test = data.load("mnist", split="test", limit=limit, device="cpu")

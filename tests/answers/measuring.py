@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
-from tgan_lib.metrics import frechet_between
+from tgan_lib.metrics import frechet_between, mann_whitney, nearest
 
 from . import Answer
 
@@ -108,6 +110,11 @@ def precision_numpy(real, fake, k):
     return np.mean((np.linalg.norm(b[:, None] - a, axis=-1) < radius).any(1))  # open balls, as some have them
 
 
+def precision_with_one_radius(real, fake, k):
+    radius = torch.cdist(real, real).kthvalue(k + 1, dim=1).values.mean()
+    return (torch.cdist(real, fake).amin(0) <= radius).double().mean()
+
+
 def held(real, fake, k):
     return torch.cdist(real, fake) <= torch.cdist(real, real).kthvalue(k + 1, dim=1).values[:, None]
 
@@ -129,6 +136,26 @@ def infinity_solved(n_a, d_a, n_b, d_b):
     return torch.linalg.solve(system, torch.tensor([d_a, d_b], dtype=torch.float64))[0]
 
 
+# --- nearer_than_new ---
+
+
+def nearer_in_loops(samples, train, heldout):
+    def far(points):
+        return [min(math.dist(p, t) for t in train.tolist()) for p in points.tolist()]
+
+    pairs = [(a, b) for a in far(samples) for b in far(heldout)]
+    return sum(1.0 if a < b else 0.5 if a == b else 0.0 for a, b in pairs) / len(pairs)
+
+
+def nearer_by_the_library(x, y, z):
+    return mann_whitney(nearest(z, y)[0], nearest(x, y)[0])[0] / (len(x) * len(z))
+
+
+def nearer_by_sign(samples, train, heldout):
+    a, b = (torch.cdist(x, train).min(dim=1).values for x in (samples, heldout))
+    return 0.5 + (b[None] - a[:, None]).sign().mean() / 2
+
+
 RIGHT: dict[str, list[Answer]] = {
     "frechet_diagonal": [
         frechet_reference, frechet_traces, frechet_matrices, frechet_in_a_loop, frechet_numpy,
@@ -137,6 +164,7 @@ RIGHT: dict[str, list[Answer]] = {
     "precision": [
         precision_reference, precision_topk, precision_without_itself, precision_squared, precision_numpy,
     ],
+    "nearer_than_new": [nearer_by_sign, nearer_in_loops, nearer_by_the_library],
     "distance_at_infinity": [
         infinity_reference, infinity_by_slope, infinity_solved,
         lambda n1, d1, n2, d2: np.polyfit([1 / n1, 1 / n2], [d1, d2], 1)[1],
@@ -154,12 +182,21 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
     "unbiased_kernel_distance": [
         (lambda x, y: cubic(x, y), "shape (5, 7)"),
         (lambda x, y: 0.0, "for 5 and 7 images"),
+        (lambda x, y: kernel_reference(x, y).abs(), "the absolute value is taken"),
+        (lambda x, y: kernel_reference(x, y).clamp(min=0), "cut off at 0"),
     ],
     "precision": [
         (lambda *a: 100 * precision_reference(*a), "it should be"),
         (lambda *a: held(*a).any(0).double(), "shape (41,)"),
+        (precision_with_one_radius, "one radius serves for all real points"),
         (lambda *a: 0.123, "for 29 real and 41 generated"),
         (lambda r, f, k: precision_reference(r, f, k) + (k == 1), "for reals at 0, 1, 3, 7"),
+    ],
+    "nearer_than_new": [
+        (lambda x, y, z: torch.cdist(x, y).amin(1), "shape (29,)"),
+        (lambda x, y, z: 0.123, "for 29 samples, 37 training and 23 held-out points"),
+        (lambda x, y, z: float("nan"), "no finite number"),
+        (lambda x, y, z: nearer_by_sign(x, y, z) + (len(x) == 2), "all of them copies gives 1"),
     ],
     "distance_at_infinity": [
         (lambda n, d, m, e: 7, "for 30 at n = 1000"),

@@ -1,4 +1,4 @@
-"""Checks of the chapter "Measuring": a Fréchet distance, an unbiased kernel distance, precision, extrapolation."""
+"""Checks of the chapter "Measuring": Fréchet and kernel distance, precision, extrapolation, nearness to copies."""
 
 from __future__ import annotations
 
@@ -102,6 +102,10 @@ def kernel_mistakes(x: Tensor, y: Tensor) -> dict[str, Any]:
             estimate(x, y, lambda a, b: ((a @ b.T).abs() / d + 1) ** 3),
             estimate(x, y, lambda a, b: ((a @ b.T).clamp(min=0) / d + 1) ** 3),
         ),
+        "a mean within a set is made positive, with abs or clamp, before the sum: it is below 0 where the images of "
+        "the set are opposite, and must stay so.": either(
+            *(f(off_diagonal_mean(xx)) + f(off_diagonal_mean(yy)) - 2 * across for f in (torch.abs, torch.relu)),
+        ),
         "this is the biased estimate: each image is compared with itself too. Leave the diagonals of the two inner "
         "matrices out.": xx.mean() + yy.mean() - 2 * across,
         "the diagonals are left out of the sums, but the sums are still divided by n * n: only n * (n - 1) pairs are "
@@ -160,11 +164,14 @@ def precision_mistakes(real: Tensor, fake: Tensor, k: int) -> dict[str, Any]:
     apart, radius = torch.cdist(real, fake), radii(real, k)
     in_real, in_fake = (apart <= radius[:, None]).double(), (apart <= radii(fake, k)).double()
     one_radius = [(apart <= one).any(0).double().mean() for one in (radius.mean(), radius.median(), radius.max())]
+    fakes_radius = (apart <= radii(fake, k).mean()).any(0).double().mean()
     right = precision(real, fake, k)
     return {
         "this is recall: the balls are round the fakes, and the reals in them are counted.": in_fake.amax(1).mean(),
         "the radii come from the fakes: precision asks whether a fake lies in a ball of the *real* set.":
         in_fake.amax(0).mean(),
+        "one radius serves for all points, and it is the mean of the fakes'; each real point has a ball of its own.":
+        fakes_radius,
         "one radius serves for all real points, a mean, median or maximum of theirs; each has a ball of its own, as "
         "large as its own neighbours are far.": either(*one_radius),
         "this is coverage: the share of real balls that hold a fake. Count the fakes that are in a ball.":
@@ -247,6 +254,92 @@ INFINITY = Value(
     wrong="for {d1:g} at n = {n1} and {d2:g} at n = {n2} your function says {got:.4f}; it should be {right:.4f}.",
 )
 
+# --- nearer_than_new ---
+
+
+def to_nearest(points: Tensor, train: Tensor) -> Tensor:
+    """How far each point's nearest training image is."""
+    return torch.cdist(points, train).amin(1)
+
+
+def share_nearer(ours: Tensor, new: Tensor) -> Tensor:
+    """Of all pairs, those in which `ours` (n,) is below `new` (m,); ties count half."""
+    return ((ours[:, None] < new).double() + 0.5 * (ours[:, None] == new).double()).mean()
+
+
+def nearer_than_new(samples: Tensor, train: Tensor, heldout: Tensor) -> Tensor:
+    return share_nearer(to_nearest(samples, train), to_nearest(heldout, train))
+
+
+def nearer_mistakes(samples: Tensor, train: Tensor, heldout: Tensor) -> dict[str, Any]:
+    """What known mistakes make of three sets of points."""
+    ours, new = to_nearest(samples, train), to_nearest(heldout, train)
+    few = min(len(ours), len(new))
+    below, equal = (ours[:, None] < new).double(), (ours[:, None] == new).double()
+    every, each = torch.cdist(samples, train), torch.cdist(heldout, train)
+    return {
+        "the comparison is turned round: 1 should say that every sample is nearer than every new image.":
+        1 - share_nearer(ours, new),
+        "ties are counted as nearer. Two images equally near say nothing: count them half.": (below + equal).mean(),
+        "ties are not counted. Two images equally near say nothing, so count them half, or equal sets are below 0.5.":
+        below.mean(),
+        "the mean distance to all training images is taken; a copy is near *one* of them: take the smallest.":
+        share_nearer(every.mean(1), each.mean(1)),
+        "the distance to the furthest training image is taken; take that to the nearest.":
+        share_nearer(every.amax(1), each.amax(1)),
+        "for each training image its nearest sample is found; it is each sample's nearest training image that counts.":
+        share_nearer(every.amin(0), each.amin(0)),
+        "the samples are compared with the held-out images; both are to be compared with the training images.":
+        share_nearer(to_nearest(samples, heldout), new),
+        "only pairs of the same number are compared, a sample with one held-out image; compare each with all.":
+        ((ours[:few] < new[:few]).double() + 0.5 * (ours[:few] == new[:few]).double()).mean(),
+        "the samples are held against one number, a mean or median of the new distances; compare all pairs.": either(
+            share_nearer(ours, new.mean()[None]), share_nearer(ours, new.median()[None]),
+            share_nearer(ours, new.quantile(0.5)[None]),
+        ),
+        "these are the pairs counted; divide by how many there are.":
+        share_nearer(ours, new) * len(ours) * len(new),
+        "this is a ratio of two distances; count pairs, so that a few distant images do not decide.": either(
+            ours.mean() / new.mean(), ours.median() / new.median()
+        ),
+    }  # fmt: skip
+
+
+def clouds() -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Three sets in the plane, of different sizes, and one copy in each of two."""
+    samples, train, heldout = (torch.randn(n, 2, dtype=torch.float64) for n in (29, 37, 23))
+    samples *= 0.7
+    samples[2], heldout[4] = train[3], train[8]
+    return [(samples, train, heldout)]
+
+
+NEARER = Value(
+    right=nearer_than_new,
+    given=clouds,
+    mistakes=nearer_mistakes,
+    what="the share",
+    hint="take the mean over all pairs",
+    wrong="for {samples.shape[0]} samples, {train.shape[0]} training and {heldout.shape[0]} held-out points your "
+    "function says {got:.4f}; it should be {right:.4f}.",
+)
+COPIES = NEARER.at(
+    [
+        (
+            torch.tensor([[0.0], [4.0]]).double(),
+            torch.tensor([[0.0], [4.0], [9.0]]).double(),
+            torch.ones(3, 1).double(),
+        ),
+        (
+            torch.tensor([[2.0], [6.0], [6.5]]).double(),
+            torch.tensor([[0.0], [9.0]]).double(),
+            torch.zeros(2, 1).double(),
+        ),
+    ],
+    but="right for clouds of points, but ",
+    wrong="for {samples.shape[0]} samples it says {got:.4f}, and it should be {right:.4f}: all of them copies gives 1, "
+    "none of them nearer than a new image gives 0.",
+)
+
 CHECKS: dict[str, Check] = {
     "frechet_diagonal": exercise(FRECHET, EQUAL, passed="Three features, and two equal sets at distance 0."),
     "unbiased_kernel_distance": exercise(
@@ -255,5 +348,6 @@ CHECKS: dict[str, Check] = {
     "precision": exercise(
         PRECISION, ON_A_LINE, passed="The balls are round the real points, and each fake counts once."
     ),
+    "nearer_than_new": exercise(NEARER, COPIES, passed="1 for copies, 0.5 for images as new as new ones."),
     "distance_at_infinity": exercise(INFINITY, passed="Three pairs of readings, in either order."),
 }
