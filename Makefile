@@ -57,7 +57,7 @@ speedrun: $(READY) ## seconds to a fixed distance, ours against the classic reci
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check --exclude '*.ipynb' .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 lock: $(READY) ## write requirements.lock anew from pyproject.toml
