@@ -2,10 +2,11 @@
 
     python book/studies/two_player_game.py [--quick]
 
-Three experiments on distributions whose densities are known, each with every seed:
+Four experiments on distributions whose densities are known, each with every seed:
   apart     two Gaussians some distance apart; D sees fresh points at every step
   points    a ring of eight modes and a wide Gaussian; D sees the same few points again and again
-  game      D and G in turns on a ring of eight modes; then G stands still and D goes on alone
+  (main)    D and G step in turn on a ring of eight modes; then G stands still and D goes on alone
+  games     the same networks, on the same ring, played in other ways; JS, and how much of G is folded
 The functions are those that the chapter shows.
 """
 
@@ -21,13 +22,28 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 from torch.nn.functional import softplus
 
+from tgan_lib.penalties import half_squared_norm
+
 SEEDS = (0, 1, 2, 3, 4)
 APART = (0.5, 1.0, 2.0, 3.0, 4.0)
 POINTS = (20, 50, 200, 1000, 5000)
 FIT_STEPS = 600
 EPOCH_STEPS = 1200  # with few points
-ROUNDS, ALONE, EVERY = 1500, 1500, 150
+STEPS, ALONE, EVERY = 1500, 1500, 150
 SAMPLES = 500_000
+READ = 250  # steps of G between two readings of `games`
+AHEAD: dict[str, Any] = {
+    "saturates": False, "d_steps": 3, "g_rate": 1e-3, "d_rate": 1e-2, "betas": (0.0, 0.99), "falls": True,
+}  # fmt: skip
+GAMES: dict[str, dict[str, Any]] = {  # what differs from the game of the main part
+    "1 step of D": {"steps": 4500},
+    "5 steps of D": {"d_steps": 5},
+    "10 steps of D": {"d_steps": 10},
+    "R1": {"r1": 0.1},
+    "D ahead": AHEAD,
+    "bend": {"target": "bend"},
+    "bend, D ahead": AHEAD | {"target": "bend"},
+}
 
 GRID = torch.linspace(-12, 12, 2401)
 SPACING = 0.01
@@ -119,19 +135,19 @@ def cell_shares(samples: Tensor) -> Tensor:
     return torch.bincount(cell, minlength=SIDE * SIDE + 1).double() / len(samples)
 
 
-def ring_shares() -> Tensor:
-    """The ring's share in each cell, by its density at the middle, and none outside."""
+def shares_of_density(log_prob: Callable[[Tensor], Tensor]) -> Tensor:
+    """A density's share in each cell, by its value at the middle, and none outside."""
     middles = (torch.arange(SIDE) + 0.5) * 8 / SIDE - 4
     grid = torch.cartesian_prod(middles, middles).flip(1)  # x runs fastest, as in cell_shares
-    shares = RING.log_prob(grid).exp().double()
+    shares = log_prob(grid).exp().double()
     return torch.cat([shares / shares.sum(), torch.zeros(1)])
 
 
 @torch.no_grad()
-def js_of_game(g: nn.Module, samples: int) -> float:
-    """JS of ring and generated points, over cells: at most the true one."""
+def js_of_game(g: nn.Module, samples: int, target: str = "ring") -> float:
+    """JS of target and generated points, over cells: at most the true one."""
     z = torch.randn(samples, 2, generator=torch.Generator().manual_seed(9))
-    q, p = cell_shares(g(z)), ring_shares()
+    q, p = cell_shares(g(z)), shares_of_density(TARGETS[target][1])
     m = (p + q) / 2
     return float((torch.xlogy(p, p / m) + torch.xlogy(q, q / m)).nan_to_num().sum() / 2)
 
@@ -140,27 +156,103 @@ def draw_ring(n: int) -> Tensor:
     return CENTRES[torch.randint(8, (n,))] + 0.3 * torch.randn(n, 2)
 
 
-def game(seed: int, rounds: int, alone: int, every: int, samples: int) -> dict[str, Any]:
-    """D's loss, averaged over the last 50 rounds, and the least that any D could have, by round."""
+def draw_bend(n: int) -> Tensor:
+    """One group, bent to a bow: x = 1.2 u and y = 0.6 u^2 - 1 + 0.35 v, with u and v from N(0, 1)."""
+    u, v = torch.randn(2, n)
+    return torch.stack([1.2 * u, 0.6 * u**2 - 1 + 0.35 * v], 1)
+
+
+def log_bend(points: Tensor) -> Tensor:
+    """The bow's log density at points (n, 2)."""
+    u = points[:, 0] / 1.2
+    across = points[:, 1] - 0.6 * u**2 + 1
+    return Normal(0.0, 1.2).log_prob(points[:, 0]) + Normal(0.0, 0.35).log_prob(across)
+
+
+TARGETS: dict[str, tuple[Callable[[int], Tensor], Callable[[Tensor], Tensor]]] = {
+    "ring": (draw_ring, RING.log_prob),
+    "bend": (draw_bend, log_bend),
+}
+
+
+def game(seed: int, steps: int, alone: int, every: int, samples: int) -> dict[str, Any]:
+    """D's loss, averaged over the last 50 steps, and the least that any D could have, by step."""
     torch.manual_seed(seed)
     g, d = network(2, 2), new_discriminator(2)
     g_optimiser = torch.optim.Adam(g.parameters(), lr=2e-3, betas=(0.5, 0.999))
     d_optimiser = torch.optim.Adam(d.parameters(), lr=2e-3, betas=(0.5, 0.999))
     losses: list[float] = []
     shown, least = [], []
-    for turn in range(1, rounds + alone + 1):
+    for number in range(1, steps + alone + 1):
         x, z = draw_ring(256), torch.randn(256, 2)
         fake = g(z).detach()
         loss = d_loss(d(x), d(fake))
         step(d_optimiser, loss)
-        if turn <= rounds:
+        if number <= steps:
             step(g_optimiser, -softplus(d(g(z))).mean())
         losses.append(loss.item())
-        if turn % every == 0:
+        if number % every == 0:
             shown.append(round(sum(losses[-50:]) / 50, 4))
-            if turn <= rounds:
+            if number <= steps:
                 least.append(round(2 * math.log(2) - 2 * js_of_game(g, samples), 4))
     return {"shown": shown, "least": least}
+
+
+def play(
+    seed: int,
+    every: int,
+    samples: int,
+    *,
+    target: str = "ring",
+    saturates: bool = True,
+    steps: int = STEPS,
+    d_steps: int = 1,
+    g_rate: float = 2e-3,
+    d_rate: float = 2e-3,
+    betas: tuple[float, float] = (0.5, 0.999),
+    r1: float = 0.0,
+    falls: bool = False,
+) -> dict[str, Any]:
+    """JS by steps of G, and the share of latents where the finished G is turned over (det J of the rarer sign).
+
+    saturates: G has the minimax loss, or else the non-saturating one. falls: in the second half both rates fall to 0,
+    along a straight line.
+    """
+    torch.manual_seed(seed)
+    g, d = network(2, 2), new_discriminator(2)
+    optimisers = [
+        torch.optim.Adam(player.parameters(), lr=rate, betas=betas)
+        for player, rate in [(g, g_rate), (d, d_rate)]
+    ]
+    slower = [
+        torch.optim.lr_scheduler.LambdaLR(each, lambda done: min(1.0, 2 - 2 * done / steps) if falls else 1.0)
+        for each in optimisers
+    ]
+    found = []
+    for number in range(1, steps + 1):
+        for _ in range(d_steps):
+            x, z = TARGETS[target][0](256).requires_grad_(r1 > 0), torch.randn(256, 2)
+            real_logits = d(x)
+            loss = d_loss(real_logits, d(g(z).detach()))
+            if r1:
+                loss = loss + r1 * half_squared_norm(real_logits, x)
+            step(optimisers[1], loss)
+        logits = d(g(z))
+        step(optimisers[0], -softplus(logits).mean() if saturates else softplus(-logits).mean())
+        for each in slower:
+            each.step()
+        if number % every == 0:
+            found.append(round(js_of_game(g, samples, target), 4))
+    turned = float((determinants(g, torch.randn(20_000, 2)) < 0).float().mean())
+    return {"js": found, "folded": round(min(turned, 1 - turned), 4)}
+
+
+def determinants(g: nn.Module, z: Tensor) -> Tensor:
+    """det J of G at latents z (N, 2): how much it stretches there, and below 0 where it turns the sheet over."""
+    z = z.requires_grad_()
+    made = g(z)
+    rows = [torch.autograd.grad(one.sum(), z, retain_graph=True)[0] for one in made.unbind(1)]
+    return torch.linalg.det(torch.stack(rows, 1))
 
 
 def make(quick: bool = False) -> Study:
@@ -171,17 +263,24 @@ def make(quick: bool = False) -> Study:
         "points": POINTS,
         "fit_steps": FIT_STEPS // shorter,
         "epoch_steps": EPOCH_STEPS // shorter,
-        "rounds": ROUNDS // shorter,
+        "steps": STEPS // shorter,
         "alone": ALONE // shorter,
         "every": EVERY // shorter,
         "samples": SAMPLES // shorter,
         "js_of_points": round(js(RING.log_prob(PLANE), BLOB.log_prob(PLANE), AREA), 5),
+        "games": GAMES,
+        "read": READ // shorter,
     }
+
+    def played(game: str, seed: int) -> dict[str, Any]:
+        options = GAMES[game] | {"steps": GAMES[game].get("steps", STEPS) // shorter}
+        return play(seed, READ // shorter, SAMPLES // shorter, **options)
+
     return Study(
         "two_player_game",
         {"seed": SEEDS},
         settings,
-        lambda seed: game(seed, ROUNDS // shorter, ALONE // shorter, EVERY // shorter, SAMPLES // shorter),
+        lambda seed: game(seed, STEPS // shorter, ALONE // shorter, EVERY // shorter, SAMPLES // shorter),
         before=[
             Part(
                 "apart",
@@ -194,6 +293,7 @@ def make(quick: bool = False) -> Study:
                 lambda points, seed: of_points(points, seed, EPOCH_STEPS // shorter),
             ),
         ],
+        after=[Part("games", {"game": list(GAMES), "seed": SEEDS}, played)],
         smallest={} if quick else None,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from functools import partial
 
 import torch
@@ -196,9 +197,8 @@ def draw_only_if_needed(generator, z):
 
 
 def mixes_reference(discriminator, x):
-    x = x.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(discriminator(x)[0], x)
-    return bool(slope[1:].any())
+    slopes = torch.autograd.functional.jacobian(discriminator, x).flatten(2).abs().sum(2)
+    return bool((slopes - torch.diag(slopes.diag())).any())
 
 
 def seeded_logits(D, images):
@@ -209,9 +209,25 @@ def seeded_logits(D, images):
 
 
 def mixes_by_change(discriminator, x):
-    other = torch.cat([x[:1], x[1:].flip(0) * 0.5])
-    logits = [seeded_logits(discriminator, batch)[0] for batch in (x, other)]
-    return not torch.allclose(*logits, atol=1e-6)
+    before = seeded_logits(discriminator, x)
+    for i in range(len(x)):
+        other = 0.5 * x
+        other[i] = x[i]
+        if not torch.isclose(seeded_logits(discriminator, other)[i], before[i], atol=1e-6):
+            return True
+    return False
+
+
+def mixes_one_at_a_time(discriminator, x):
+    before = seeded_logits(discriminator, x)
+    for i in range(len(x)):
+        other = x.clone()
+        other[i] = 0
+        moved = (seeded_logits(discriminator, other) - before).abs() > 1e-6
+        moved[i] = False
+        if moved.any():
+            return True
+    return False
 
 
 def mixes_by_jacobian(D, images):
@@ -220,10 +236,10 @@ def mixes_by_jacobian(D, images):
     return (slopes - torch.diag(slopes.diag())).max() > 1e-7
 
 
-def mixes_by_zeros(discriminator, x):
-    alone = x.clone()
-    alone[1:] = 0
-    return seeded_logits(discriminator, x)[0].item() != seeded_logits(discriminator, alone)[0].item()
+def mixes_by_the_first(discriminator, x):
+    x = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(discriminator(x)[0], x)
+    return bool(slope[1:].any())
 
 
 def mixes_setting_a_seed(discriminator, x):
@@ -232,9 +248,9 @@ def mixes_setting_a_seed(discriminator, x):
 
 
 def mixes_overwriting(discriminator, x):
-    before = seeded_logits(discriminator, x)[0].item()
+    right = mixes_by_change(discriminator, x)
     x[1:] = 0
-    return before != seeded_logits(discriminator, x)[0].item()
+    return right
 
 
 def mixes_by_the_last(discriminator, x):
@@ -244,8 +260,56 @@ def mixes_by_the_last(discriminator, x):
 
 
 def mixes_by_chance(discriminator, x):
-    other = torch.cat([x[:1], x[1:] * 0.5])
-    return not torch.allclose(discriminator(x)[0], discriminator(other)[0])
+    logits = discriminator(x)
+    for i in range(len(x)):
+        other = x / 2
+        other[i] = x[i]
+        if not torch.isclose(discriminator(other)[i], logits[i]):
+            return True
+    return False
+
+
+# --- what_it_dies_of ---
+
+
+def dies_reference(signs):
+    if not all(math.isfinite(value) for value in signs.values()):
+        return "no number"
+    if signs["spread"] < 0.1:
+        return "collapse"
+    gap = signs["real"] - signs["fake"]
+    if gap > 1 and signs["held"] - signs["fake"] < signs["real"] - signs["held"]:
+        return "memorising"
+    return "overpowering" if gap > 8 else "alive"
+
+
+def dies_by_tensors(readings):
+    real, fake, held, spread = torch.tensor([readings[key] for key in ("real", "fake", "held", "spread")])
+    if not torch.isfinite(real + fake + held + spread):
+        return "no number"
+    if spread < 0.1:
+        return "collapse"
+    if real - fake > 1 and held < (real + fake) / 2:
+        return "memorising"
+    return "overpowering" if real - fake > 8 else "alive"
+
+
+def dies(*, number=math.isfinite, of=("real", "fake", "held", "spread"), order="cmo", least=1.0, most=8.0, nearer=None):
+    """An answer with these tests, collapse, memorising and overpowering in this order."""
+    nearer = nearer or (lambda real, fake, held: held < (real + fake) / 2)
+
+    def what_it_dies_of(signs):
+        real, fake, held = (signs[key] for key in ("real", "fake", "held"))
+        if not all(number(signs[key]) for key in of):
+            return "no number"
+        found = {
+            "c": ("collapse", signs["spread"] < 0.1),
+            "m": ("memorising", real - fake > least and nearer(real, fake, held)),
+            "o": ("overpowering", real - fake > most),
+        }
+        return next((found[key][0] for key in order if found[key][1]), "alive")
+
+    return what_it_dies_of
 
 
 RIGHT: dict[str, list[Answer]] = {
@@ -265,8 +329,9 @@ RIGHT: dict[str, list[Answer]] = {
         draw_reference, draw_every_part, draw_from_a_copy, draw_in_inference_mode, draw_only_if_needed,
     ],
     "mixes_images": [
-        mixes_reference, mixes_by_change, mixes_by_jacobian, mixes_by_zeros, mixes_by_the_last,
+        mixes_reference, mixes_by_change, mixes_one_at_a_time, mixes_by_jacobian,
     ],
+    "what_it_dies_of": [dies_reference, dies_by_tensors, dies()],
 }  # fmt: skip
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
@@ -307,6 +372,24 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (mixes_by_chance, "two passes differ by chance"),
         (mixes_setting_a_seed, "sets torch's global seed"),
         (mixes_overwriting, "changed in place"),
+        (mixes_by_the_first, "the first image's logit alone"),
+        (mixes_by_the_last, "the last image's logit alone"),
         (lambda d, x: x, "True or False"),
+    ],
+    "what_it_dies_of": [
+        (dies(of=()), "every comparison is False"),
+        (dies(of=("real",)), "the spread: ask each"),
+        (dies(of=("real", "fake", "spread")), "that of unseen reals: ask each"),
+        (dies(number=lambda value: not math.isnan(value)), "an infinity is no finite number"),
+        (dies(order="moc"), "a D that wins is what a collapse brings"),
+        (dies(order="com"), "this is asked before the gap"),
+        (dies(nearer=lambda real, fake, held: held < 0), "compare distances, not signs"),
+        (dies(nearer=lambda real, fake, held: held < real), "a little below the others"),
+        (dies(least=0.0), "is then chance"),
+        (dies(most=6.0), "a strong D and no overpowering one"),
+        (dies(most=12.0), "a constant in all logits is no matter"),
+        (lambda signs: dies()(signs | {"real": abs(signs["real"]), "fake": -abs(signs["fake"])}), "mind the sign"),
+        (lambda signs: True, "one of five words"),
+        (lambda signs: "dead", "one of no number"),
     ],
 }  # fmt: skip

@@ -221,6 +221,57 @@ def step_own_latents(generator, discriminator, optimiser, z):
     step_reference(generator, discriminator, optimiser, torch.randn_like(z))
 
 
+# --- held_out_js ---
+
+
+def held_out_reference(fit, real, fake):
+    n, m = len(real) // 2, len(fake) // 2
+    d = fit(real[:n], fake[:m])
+    with torch.no_grad():
+        real_losses, fake_losses = F.softplus(-d(real[n:])), F.softplus(d(fake[m:]))
+    error = (real_losses.var() / len(real_losses) + fake_losses.var() / len(fake_losses)).sqrt() / 2
+    return math.log(2) - (real_losses.mean() + fake_losses.mean()) / 2, error
+
+
+def held_out_numpy(fit, real, fake):
+    (x, x_new), (y, y_new) = real.chunk(2), fake.chunk(2)
+    d = fit(x, y)
+    a, b = np.logaddexp(0, -d(x_new).detach().numpy()), np.logaddexp(0, d(y_new).detach().numpy())
+    variance = a.var(ddof=1) / a.size + b.var(ddof=1) / b.size
+    return math.log(2) - (a.mean() + b.mean()) / 2, math.sqrt(variance) / 2
+
+
+def held_out_by_values(fit, real, fake):
+    d = fit(real[: len(real) // 2], fake[: len(fake) // 2])
+    r = F.logsigmoid(d(real[len(real) // 2 :])) / 2
+    f = F.logsigmoid(-d(fake[len(fake) // 2 :])) / 2
+    return [math.log(2) + r.mean() + f.mean(), torch.hypot(r.std() / len(r) ** 0.5, f.std() / len(f) ** 0.5)]
+
+
+def held_out_one_number(fit, real, fake):
+    return held_out_reference(fit, real, fake)[0]
+
+
+def held_out_shuffled(fit, real, fake):
+    return held_out_reference(fit, real[torch.randperm(len(real))], fake[torch.randperm(len(fake))])
+
+
+def held_out_every_other(fit, real, fake):
+    real, fake = torch.cat([real[::2], real[1::2]]), torch.cat([fake[::2], fake[1::2]])
+    return held_out_reference(fit, real, fake)
+
+
+def held_out_probabilities(fit, real, fake):
+    d = fit(real[: len(real) // 2], fake[: len(fake) // 2])
+    r, f = d(real[len(real) // 2 :]).sigmoid(), d(fake[len(fake) // 2 :]).sigmoid()
+    return (r.mean() - f.mean()) / 2, (r.var() / len(r) + f.var() / len(f)).sqrt() / 2
+
+
+def held_out_in_place(fit, real, fake):
+    real -= real.mean(0)
+    return held_out_reference(fit, real, fake)
+
+
 RIGHT: dict[str, list[Answer]] = {
     "optimal_discriminator": [
         best_reference,
@@ -240,6 +291,7 @@ RIGHT: dict[str, list[Answer]] = {
         step_closure,
         step_by_hand,
     ],
+    "held_out_js": [held_out_reference, held_out_numpy, held_out_by_values],
 }
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
@@ -278,5 +330,12 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (stepping_on(lambda logits: (1 - logits.sigmoid()).log().mean()), "its log overflows"),
         (stepping_on(lambda logits: (1 - logits.sigmoid() + 1e-8).log().mean()), "an epsilon or a clamp"),
         (stepping_on(lambda logits: logits.square().mean()), "should move by"),
+    ],
+    "held_out_js": [
+        (held_out_one_number, "return 2 values"),
+        (held_out_shuffled, "draws from torch's global random generator"),
+        (held_out_every_other, "it should be"),
+        (held_out_probabilities, "JS is"),
+        (held_out_in_place, "`real`"),
     ],
 }

@@ -21,7 +21,6 @@ SOON, ENOUGH = 2.0, 0.15  # screens to the first picture; of a chapter's height 
 LATER: dict[str, tuple[float, float]] = {
     "03_image_gans": (2.0, 0.14),
     "05_stability": (2.6, 0.15),
-    "07_clinic": (3.0, 0.15),
     "09_source_to_target": (2.0, 0.14),
     "10_cross_domain": (2.2, 0.15),
     "11_pretrained_discriminators": (2.5, 0.1),

@@ -1,4 +1,4 @@
-"""Checks of chapter 07, the clinic: five broken pieces of a training, mended.
+"""Checks of chapter 07, the clinic: five broken pieces of a training, mended, and a reading of vital signs.
 
 Networks are linear and small; the messages name the mistake that was seen and leave the mend to the reader.
 """
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from .core import NOTHING, Check, Raised, Wrong, call_drawing, close, shown, wrong_if
+from .core import NOTHING, Check, Raised, Wrong, call, call_drawing, close, shown, wrong_if
 from .linear import LinearDiscriminator, LinearGenerator, all_parameters
 from .state import tensors_of
 from .value import Value, either, exercise
@@ -173,7 +173,7 @@ def flat_grad(net: nn.Module) -> Tensor:
 
 
 def turn() -> list[tuple[nn.Module, nn.Module, Tensor, Tensor]]:
-    """Both networks hold the gradients of the turn before."""
+    """Both networks hold the gradients of the step before."""
     d = LinearDiscriminator([1.0, -2.0, 0.5, 1.5], bias=0.3)
     g = LinearGenerator([[0.5, -1.0, 0.3, 0.8], [0.2, 0.7, -0.6, 0.1], [-0.9, 0.4, 0.5, 0.6]])
     for p in (*g.parameters(), *d.parameters()):
@@ -188,11 +188,11 @@ TURN = Value(
     backward=True,
     mistakes={
         "no gradient has changed: call backward on each loss.": lambda g, d, x, z: g_loss(x, d(g(z))),
-        "both networks still hold the gradients of the turn before, and the new ones are added to them.":
+        "both networks still hold the gradients of the step before, and the new ones are added to them.":
         either(*(turning(d=d, g=g, clears="") for d in (d_loss, both_losses) for g in (g_loss, both_losses))),
-        "D still holds the gradient of the turn before; the new one is added to it.":
+        "D still holds the gradient of the step before; the new one is added to it.":
         either(*(turning(d=d, clears="G") for d in (d_loss, both_losses))),
-        "G still holds the gradient of the turn before; the new one is added to it.":
+        "G still holds the gradient of the step before; the new one is added to it.":
         either(*(turning(g=g, clears="D") for g in (g_loss, both_losses))),
         "each network's gradient is the sum of both losses' gradients: both backward passes run through both.":
         turning(d=both_losses, g=both_losses),
@@ -309,6 +309,17 @@ class Judging(nn.Module):
         return logits
 
 
+def only(whose: int, other: int) -> Callable[[Tensor], Tensor]:
+    """What adds to the logit of one image how dark another one is, and nothing to the rest."""
+
+    def added(means: Tensor) -> Tensor:
+        to = torch.zeros_like(means)
+        to[whose] = 1.0
+        return to * means[other]
+
+    return added
+
+
 def judges() -> list[tuple[Judging, Tensor]]:
     all_of_them = [
         Judging("D without any norm", nn.Tanh()),
@@ -316,6 +327,9 @@ def judges() -> list[tuple[Judging, Tensor]]:
         Judging("D with layer norm", nn.LayerNorm(3)),
         Judging("D that adds the batch's standard deviation", adds=lambda means: means.std()),
         Judging("D that adds how dark the next image alone is", adds=lambda means: (-means).relu().roll(-1)),
+        Judging("D in which the last image's logit alone depends on another, the one before,", adds=only(-1, -2)),
+        Judging("D in which the first image's logit alone depends on another, the second,", adds=only(0, 1)),
+        Judging("D in which the third image's logit alone depends on another, the fourth,", adds=only(2, 3)),
     ]
     return [(judge, torch.rand(6, 1, 2, 2) * 2 - 1.5) for judge in all_of_them]
 
@@ -325,15 +339,22 @@ def normed_in_eval() -> list[tuple[Judging, Tensor]]:
     return [(net, torch.rand(6, 1, 2, 2) * 2 - 1)]
 
 
-def others_slopes(discriminator: nn.Module, x: Tensor) -> Tensor:
-    """How much the first logit changes with each image, (N,); the network is left as it is."""
+def slopes_between(discriminator: nn.Module, x: Tensor) -> Tensor:
+    """How much each logit changes with each image, (N, N), in one pass; the network is left as it is."""
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(copy.deepcopy(discriminator)(x)[0], x)
-    return slope.flatten(1).abs().sum(1)
+    logits = copy.deepcopy(discriminator)(x)
+    rows = [torch.autograd.grad(logit, x, retain_graph=True)[0].flatten(1).abs().sum(1) for logit in logits]
+    return torch.stack(rows)
+
+
+def of_others(discriminator: nn.Module, x: Tensor) -> Tensor:
+    """The same with nothing on the diagonal, where an image's logit changes with the image itself."""
+    slopes = slopes_between(discriminator, x)
+    return slopes - torch.diag(slopes.diag())
 
 
 def mixes_images(discriminator: nn.Module, x: Tensor) -> bool:
-    return bool(others_slopes(discriminator, x)[1:].any())
+    return bool(of_others(discriminator, x).any())
 
 
 def has_norm(discriminator: nn.Module, kind: str) -> bool:
@@ -369,8 +390,14 @@ MIXES = Value(
         lambda d, x: has_norm(d, "Norm"),
         "a logit may depend on a single one of the others, and that need not be the last: ask whether it depends on "
         "any of them, not on all or on the last.": either(
-            lambda d, x: bool(others_slopes(d, x)[-1] > 0), lambda d, x: bool(others_slopes(d, x)[1:].all())
+            lambda d, x: bool(slopes_between(d, x)[0, -1] > 0),
+            lambda d, x: bool(slopes_between(d, x)[0, 1:].all()),
+            lambda d, x: bool((slopes_between(d, x) > 0).all()),
         ),
+        "you ask about the first image's logit alone; here another image's is the one that depends on its neighbour.":
+        lambda d, x: bool(of_others(d, x)[0].any()),
+        "you ask about the last image's logit alone; here another image's is the one that depends on its neighbour.":
+        lambda d, x: bool(of_others(d, x)[-1].any()),
         "you say yes to every discriminator, a plain linear one among them.": lambda d, x: len(x) > 1,
         "you say no to every discriminator, one with batch norm in training among them.": lambda d, x: len(x) < 1,
     },
@@ -405,13 +432,67 @@ def check_no_single_image(answer: Answer) -> None:
         raise
 
 
+# --- what_it_dies_of ---
+
+DEATHS = ("no number", "collapse", "memorising", "overpowering", "alive")
+NAN, INF = float("nan"), float("inf")
+# D's mean output for reals, fakes and unseen reals, the samples' spread; what is right; and what an answer that says
+# otherwise has not seen.
+CASES: list[tuple[tuple[float, float, float, float], str, str]] = [
+    ((0.5, -0.5, 0.6, 1.0), "alive", "a healthy training is at the middle of all ranges."),
+    ((NAN, NAN, NAN, NAN), "no number", "with NaN every comparison is False, so that it slips through each `if`: ask "
+     "for it first, with math.isfinite."),
+    ((NAN, -0.5, 0.6, 1.0), "no number", "one number alone is NaN here, that of reals: ask each of them."),
+    ((0.5, -0.5, 0.6, NAN), "no number", "one number alone is NaN here, the spread: ask each of them."),
+    ((0.5, -0.5, NAN, 1.0), "no number", "one number alone is NaN here, that of unseen reals: ask each of them."),
+    ((9.0, -INF, 9.0, 1.0), "no number", "an infinity is no finite number either, and is not NaN."),
+    ((7.0, -10.0, 7.0, 0.01), "collapse", "all samples are one picture, and D is sure as well; the spread is asked "
+     "before D's output, since a D that wins is what a collapse brings."),
+    ((0.4, -0.4, 0.4, 0.09), "collapse", "samples alike are a collapse, whether D wins or not."),
+    ((0.5, -0.5, 0.6, 0.1), "alive", "a spread of 0.1 is not below 0.1."),
+    ((1.6, -1.5, -1.6, 0.9), "memorising", "unseen reals are taken for fakes, and those of the training are not."),
+    ((9.0, -5.0, -3.0, 0.9), "memorising", "D is sure of what it has seen, and unseen reals are still nearer to fakes: "
+     "this is asked before the gap."),
+    ((2.0, -1.0, 0.3, 0.9), "memorising", "unseen reals are above 0 and still nearer to the fakes, whose output is -1, "
+     "than to the reals, whose output is 2: compare distances, not signs."),
+    ((0.6, -0.5, -0.4, 0.11), "memorising", "reals and fakes are 1.1 apart, samples differ, and unseen reals are "
+     "nearer to the fakes."),
+    ((0.5, -0.4, -0.3, 1.0), "alive", "reals and fakes are 0.9 apart; which of them unseen reals are nearer to "
+     "is then chance, and D has learnt nothing by heart."),
+    ((0.5, -0.5, -0.4, 1.0), "alive", "reals and fakes are 1 apart, and more than 1 is asked for."),
+    ((2.0, -1.0, 1.4, 1.0), "alive", "unseen reals are a little below the others and nearer to them than to fakes: no "
+     "two sets of images have the same mean."),
+    ((1.0, -1.0, 0.0, 1.0), "alive", "unseen reals are halfway, and so not nearer to the fakes."),
+    ((2.0, -1.0, 0.8, 1.0), "alive", "unseen reals are 1.2 from the reals and 1.8 from the fakes."),
+    ((8.8, -6.8, 8.8, 0.7), "overpowering", "reals and fakes are more than 8 apart, and D is right about unseen reals "
+     "too."),
+    ((12.0, 2.0, 12.5, 0.8), "overpowering", "what counts is the gap, here 10: a constant in all logits is no matter."),
+    ((4.05, -4.0, 4.0, 1.0), "overpowering", "a gap of 8.05 is more than 8."),
+    ((3.9, -4.0, 3.8, 1.0), "alive", "a gap of 7.9 is a strong D and no overpowering one: more than 8 is."),
+    ((4.0, -4.0, 4.0, 1.0), "alive", "a gap of 8 is not more than 8."),
+    ((-6.0, 6.0, -6.0, 1.0), "alive", "fakes are *above* reals here, so that D is fooled and not overpowering: mind "
+     "the sign of the gap."),
+]  # fmt: skip
+
+
+def check_what_it_dies_of(answer: Answer) -> None:
+    for (real, fake, held, spread), right, unseen in CASES:
+        given = {"real": real, "fake": fake, "held": held, "spread": spread}
+        said = call(answer, signs=dict(given))
+        wrong_if(said is None or said is ..., NOTHING)
+        if type(said) is not str:
+            raise Wrong(f"your function returns {shown(said)}, a {type(said).__name__}; one of five words is wanted.")
+        wrong_if(said not in DEATHS, f"your function says {shown(said)}; one of {', '.join(DEATHS)} is wanted.")
+        wrong_if(said != right, f"of {given} you say {said!r}, and {right!r} is right: {unseen}")
+
+
 CHECKS: dict[str, Check] = {
     "fresh_latents": exercise(check_fresh_latents, passed="New at each call, the same for the same seed, and normal."),
     "two_optimisers": exercise(
         OPTIMISERS, passed="Each optimiser holds its own player's parameters, all of them, and nothing else."
     ),
     "turn_gradients": exercise(
-        TURN, passed="Each network holds its own loss's gradient, and nothing of the other's or of the turn before."
+        TURN, passed="Each network holds its own loss's gradient, and nothing of the other's or of the step before."
     ),
     "draw_samples": exercise(
         SAMPLES, passed="Eval mode for the samples, no graph, and the mode as it was found, either one."
@@ -421,6 +502,9 @@ CHECKS: dict[str, Check] = {
         MIXES,
         MIXES_IN_EVAL,
         DROPPING,
-        passed="Right for six discriminators, one with dropout and one with no norm at all among them.",
+        passed="Right for nine discriminators, one with dropout and one with no norm at all among them.",
+    ),
+    "what_it_dies_of": exercise(
+        check_what_it_dies_of, passed=f"{len(CASES)} trainings, five without finite numbers: each named rightly."
     ),
 }

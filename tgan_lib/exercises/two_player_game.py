@@ -1,4 +1,4 @@
-"""Checks of chapter 01, the two-player game: the best D, D's logits as a divergence, one step of G."""
+"""Checks of chapter 01, the two-player game: the best D, a divergence from logits, a step of G, an honest judge."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def _check_calls(answer: Callable[..., Any]) -> None:
     wrong_if(
         not steps and still, "G is where it was: the gradient is computed, but `optimiser.step()` is never called."
     )
-    wrong_if(len(steps) > 1, f"the optimiser steps {len(steps)} times; one round has one step of G.")
+    wrong_if(len(steps) > 1, f"the optimiser steps {len(steps)} times; one step of G is one step of its optimiser.")
     wrong_if(
         not steps, "G moves, but not by `optimiser.step()`: the optimiser knows the rate, and may be Adam as well."
     )
@@ -283,6 +283,157 @@ FOOLED_STEP = STEP.at(
     "away. Write it with softplus.",
 )
 
+# --- held_out_js ---
+
+
+def middles_apart(real: Tensor, fake: Tensor) -> Callable[[Tensor], Tensor]:
+    """A D in closed form: the best one if both were Gaussians of variance 1 around the means of these points."""
+    towards = real.mean(0) - fake.mean(0)
+    middle = (real.mean(0) + fake.mean(0)) / 2
+    return lambda x: (x - middle) @ towards
+
+
+def by_heart(real: Tensor, fake: Tensor) -> Callable[[Tensor], Tensor]:
+    """A D that is right and sure where it was fitted, and knows nothing elsewhere: a logit of 1 there."""
+
+    def logits(x: Tensor) -> Tensor:
+        known = [(x[:, None] == points[None]).all(2).any(1) for points in (real, fake)]
+        return 1 + 4 * known[0].float() - 6 * known[1].float()
+
+    return logits
+
+
+Fit = Callable[[Tensor, Tensor], Callable[[Tensor], Tensor]]
+
+
+def judged(real_losses: Tensor, fake_losses: Tensor) -> tuple[Tensor, Tensor]:
+    """JS and its standard error from D's losses, point by point."""
+    error = (real_losses.var() / len(real_losses) + fake_losses.var() / len(fake_losses)).sqrt() / 2
+    return LOG2 - (real_losses.mean() + fake_losses.mean()) / 2, error
+
+
+def losses_of(d: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.no_grad():
+        return softplus(-d(real)), softplus(d(fake))
+
+
+def halves(points: Tensor) -> tuple[Tensor, Tensor]:
+    return points[: len(points) // 2], points[len(points) // 2 :]
+
+
+def held_out(fit: Fit, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    (x, x_new), (y, y_new) = halves(real), halves(fake)
+    return judged(*losses_of(fit(x, y), x_new, y_new))
+
+
+def held_out_by(judge: Callable[[Tensor, Tensor], Any]) -> Callable[..., Any]:
+    """`held_out`, where something else is made of the losses."""
+
+    def held_out_js(fit: Fit, real: Tensor, fake: Tensor) -> Any:
+        (x, x_new), (y, y_new) = halves(real), halves(fake)
+        return judge(*losses_of(fit(x, y), x_new, y_new))
+
+    return held_out_js
+
+
+def with_error(error: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Any]:
+    """`held_out`, with another standard error."""
+    return held_out_by(lambda r, f: (judged(r, f)[0], error(r, f)))
+
+
+def on_what_it_learnt(fit: Fit, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    x, y = halves(real)[0], halves(fake)[0]
+    return judged(*losses_of(fit(x, y), x, y))
+
+
+def learnt_from_all(fit: Fit, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    return judged(*losses_of(fit(real, fake), halves(real)[1], halves(fake)[1]))
+
+
+def judged_on_all(fit: Fit, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    return judged(*losses_of(fit(halves(real)[0], halves(fake)[0]), real, fake))
+
+
+def no_split(fit: Fit, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    return judged(*losses_of(fit(real, fake), real, fake))
+
+
+def halves_exchanged(fit: Fit, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    (x_new, x), (y_new, y) = halves(real), halves(fake)
+    return judged(*losses_of(fit(x, y), x_new, y_new))
+
+
+def kinds_exchanged(fit: Fit, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    (x, x_new), (y, y_new) = halves(real), halves(fake)
+    return judged(*losses_of(fit(y, x), x_new, y_new))
+
+
+def pooled(real_losses: Tensor, fake_losses: Tensor) -> Tensor:
+    together = torch.cat([real_losses, fake_losses])
+    return together.std() / len(together) ** 0.5
+
+
+def two_clouds() -> list[tuple[Fit, Tensor, Tensor]]:
+    """Two Gaussians 2 apart, and a D that is the best one but for the means that it has to find."""
+    return [(middles_apart, torch.randn(400, 2), torch.randn(300, 2) + torch.tensor([2.0, 0.0]))]
+
+
+def one_cloud() -> list[tuple[Fit, Tensor, Tensor]]:
+    """Nothing to tell apart, and a D that has learnt every point by heart: JS comes out below 0."""
+    return [(by_heart, torch.randn(60, 2), torch.randn(40, 2))]
+
+
+HELD_OUT = Value(
+    right=held_out,
+    given=two_clouds,
+    mistakes={
+        "D is judged on the very points that it was fitted to, where a D that knows them by heart looks best: judge on "
+        "the second halves.": on_what_it_learnt,
+        "D is fitted to all points, so none of those that judge it are new: fit it to the first halves only.": (
+            learnt_from_all
+        ),
+        "D is judged on all points, and has seen half of them: judge on the second halves only.": judged_on_all,
+        "nothing is held out: D is fitted to all points and judged on all. Split both sets.": no_split,
+        "the halves are exchanged: that is as honest, but fit on the first halves here and judge on the second.": (
+            halves_exchanged
+        ),
+        "`fit` is given the generated points first; it takes the real ones first, and its D says positive for "
+        "those.": kinds_exchanged,
+        "the standard error is not halved: JS holds *half* of the loss.": with_error(lambda r, f: 2 * judged(r, f)[1]),
+        "this is the variance of the estimate; its standard error is the square root.": with_error(
+            lambda r, f: judged(r, f)[1] ** 2
+        ),
+        "this error is the spread of single points: divide each variance by the number of points, since a mean over "
+        "more of them is surer.": with_error(lambda r, f: (r.var() + f.var()).sqrt() / 2),
+        "the two standard errors are added; of independent means the *variances* add.": with_error(
+            lambda r, f: (r.std() / len(r) ** 0.5 + f.std() / len(f) ** 0.5) / 2
+        ),
+        "this error takes all losses as one sample. They are two means with a variance and a number of points "
+        "each.": with_error(pooled),
+        "each variance is divided by the number of points before the split: only the second halves judge.": with_error(
+            lambda r, f: (r.var() / (2 * len(r)) + f.var() / (2 * len(f))).sqrt() / 2
+        ),
+        "this is D's loss; JS is log 2 - loss / 2.": held_out_by(lambda r, f: (r.mean() + f.mean(), judged(r, f)[1])),
+        "one mean is taken over all held-out points together: there are not as many real as generated ones, so take a "
+        "mean of each.": held_out_by(lambda r, f: (LOG2 - torch.cat([r, f]).mean(), judged(r, f)[1])),
+    },
+    what="the result",
+    hint="two numbers, JS and its standard error",
+    parts=("JS", "the standard error"),
+    wrong="between two Gaussians 2 apart {part} is {got:.4f} in your function; it should be {right:.4f}.",
+)
+NOTHING_THERE = HELD_OUT.at(
+    one_cloud,
+    but="right where there is a difference, but with nothing to tell apart and a D that learnt its points by heart ",
+    mistakes={
+        "you return 0 for JS. Below 0 is what an honest judge says here: this D learnt nothing that holds for new "
+        "points.": held_out_by(lambda r, f: (judged(r, f)[0].clamp(min=0), judged(r, f)[1])),
+        "you return JS without its sign. Below 0 is what an honest judge says here: this D learnt nothing that holds "
+        "for new points.": held_out_by(lambda r, f: (judged(r, f)[0].abs(), judged(r, f)[1])),
+    },
+    wrong="{part} is {got:.4f} in your function; it should be {right:.4f}.",
+)
+
 CHECKS: dict[str, Check] = {
     "optimal_discriminator": exercise(
         BEST, FAR, CERTAIN, passed="Right, and where both densities are too small for exp as well."
@@ -292,5 +443,10 @@ CHECKS: dict[str, Check] = {
     ),
     "generator_step": exercise(
         _check_calls, STEP, FOOLED_STEP, passed="G moves downhill, from fresh gradients, and D is left as it was."
+    ),
+    "held_out_js": exercise(
+        HELD_OUT,
+        NOTHING_THERE,
+        passed="Fitted on one half, judged on the other, with the right error: an honest judge.",
     ),
 }
