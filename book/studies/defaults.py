@@ -68,6 +68,7 @@ WAYS: dict[str, tuple[tuple[str, ...], dict[str, Any], dict[str, Any]]] = {
     "second guess, rates 2e-3": (("mnist-28",), {}, SECOND | {"learning_rate": (2e-3, 2e-3)}),
     "second guess, built as in 2016": (("mnist-28",), {"start": 7, "head": "linear"}, SECOND),
     "second guess, R1 of 0.02": (("mnist-28",), {}, SECOND | {"penalties": {"r1": 0.02}}),
+    "second guess, R1 by a difference": (("mnist-28",), {}, SECOND | {"penalties": {"r1_difference": 0.1}}),
 }
 
 

@@ -83,7 +83,7 @@ def chart(ward: Ward, name: str, *, unseen: bool = False) -> Figure:
 
     unseen: with D's output for real images that training never sees.
     """
-    figure = plt.figure(figsize=(8.4, 4.1))
+    figure = plt.figure(figsize=(7.8, 4.0))
     over = [figure.add_axes((0.06 + 0.33 * i, 0.36, 0.26, 0.42)) for i in range(len(PANELS))]
     under = [figure.add_axes((0.01 + 0.5 * i, 0.01, 0.47, 0.24)) for i in range(len(PICTURES))]
     for ax, (title, curves) in zip(over, PANELS.items(), strict=True):

@@ -5,7 +5,7 @@ Strided convolutions in place of pooling, batch normalisation (except where G wr
 ReLU in D, tanh at the end, and weights drawn from N(0, 0.02). The stem of G is a linear layer and a reshape,
 which is what a transposed convolution of a 1x1 image computes. One departure: "dcgan" has no batch norm in D,
 "dcgan_2016" has it as published (not where D reads pixels). A norm in D mixes the images of a batch, which a
-gradient penalty forbids, and chapter 3 measures that ours does better without.
+gradient penalty forbids.
 
 Every guideline can be left out by an option of `GAN.build`, so that it can be measured:
 
