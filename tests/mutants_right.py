@@ -43,6 +43,12 @@ RIGHT: dict[str, dict[str, str]] = {
         "return -(weights * logits).sum() -> (.flip(0))": "it is one number",
         "then logits.requires_grad_()": "it wants gradients already",
     },
+    "held_out_js": {
+        "with torch.no_grad(): -> without it": "it may carry a gradient",
+        "js = math.log(2) - (on_real.mean() + on_fake.mean()) / 2 -> (.detach())": "it is detached already",
+        "js = math.log(2) - (on_real.mean() + on_fake.mean()) / 2 -> (.flip(0))": "it is one number",
+        "real and fake exchanged": "JS is symmetric",
+    },
     "discriminator_loss": {
         "fake = generator(z).detach() -> (.detach())": "it is detached already",
         "fake = generator(z).detach() -> (.flip(0))": "the order of the images is free",

@@ -39,6 +39,40 @@ def size_keywords_only(*, size, kernel, stride, padding):
     return (size - 1) * stride - 2 * padding + kernel
 
 
+# --- mixed_difference ---
+
+
+def mixed_reference(d, x, y, first, second):
+    def changed(place):
+        return d(torch.where(place, y, x))
+
+    return d(x) - changed(first) - changed(second) + changed(first | second)
+
+
+def mixed_by_copies(discriminator, x, other, first, second):
+    one, two = x.clone(), x.clone()
+    one[:, :, first], two[:, :, second] = other[:, :, first], other[:, :, second]
+    both = one.clone()
+    both[:, :, second] = other[:, :, second]
+    return discriminator(x) + discriminator(both) - discriminator(one) - discriminator(two)
+
+
+@torch.no_grad()
+def mixed_by_weights(d, x, y, a, b):
+    a, b = a.float(), b.float()
+    batch = torch.cat([x + (y - x) * m for m in (0 * a, a, b, a + b)])
+    none, one, two, both = d(batch).chunk(4)
+    return (none - one) - (two - both)
+
+
+def mixed_in_place(d, x, y, first, second):
+    before = d(x)
+    x[:, :, first] = y[:, :, first]
+    one = d(x)
+    x[:, :, second] = y[:, :, second]
+    return before - one - d(torch.where(second, y, x)) + d(x)
+
+
 # --- discriminator_loss ---
 
 
@@ -131,6 +165,7 @@ RIGHT: dict[str, list[Answer]] = {
         size_reference, size_by_torch, size_by_inverting, size_names_in_other_order, size_without_names,
         size_keywords_only,
     ],
+    "mixed_difference": [mixed_reference, mixed_by_copies, mixed_by_weights],
     "discriminator_loss": [loss_reference, loss_bce, loss_logsigmoid, loss_joined, loss_chunks],
     "update_ema": [ema_reference, ema_data, ema_state_dict, ema_foreach],
 }  # fmt: skip
@@ -143,6 +178,13 @@ WRONG: dict[str, list[tuple[Answer, str]]] = {
         (lambda n, k, s, p: (n, n), "one whole number"),
         (lambda n, k, s, p: str((n - 1) * s - 2 * p + k), "returns '14'"),
         (lambda n, k, s, p: n // (p - p), "raised ZeroDivisionError"),
+    ],
+    "mixed_difference": [
+        (mixed_in_place, "changed in place"),
+        (lambda d, x, y, a, b: mixed_reference(d, x, y, a, b).square(), "it should be"),
+        (lambda d, x, y, a, b: mixed_reference(d, x, y, a, b).clamp(min=0), "the sign is lost"),
+        (lambda d, x, y, a, b: torch.zeros(3), "it should be"),
+        (lambda d, x, y, a, b: mixed_reference(d.eval(), x, y, a, b), "eval"),
     ],
     "discriminator_loss": [
         (loss_overflowing, "overflows"),

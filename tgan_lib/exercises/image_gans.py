@@ -1,4 +1,4 @@
-"""Checks of chapter 03, image GANs: a layer's output size, the discriminator's loss, the averaged generator."""
+"""Checks of chapter 03, image GANs: a layer's output size, what D can compare, its loss, the averaged generator."""
 
 from __future__ import annotations
 
@@ -49,6 +49,80 @@ SIZE = Value(
     hint="a size is one whole number",
     draws=True,  # a layer that is built draws its weights
     tolerance=0.0,
+)
+
+# --- mixed_difference ---
+
+
+class CornersDiscriminator(nn.Module):
+    """Images (N, 1, 4, 4) -> logits (N,): a weighted sum of pixels, and a product of two corners' sums."""
+
+    def __init__(self, product: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.linspace(-1, 2, 16).sin())
+        self.product = nn.Parameter(torch.tensor(product))
+
+    def forward(self, images: Tensor) -> Tensor:
+        top, bottom = images[:, 0, :2, :2].sum((1, 2)), images[:, 0, 2:, 2:].sum((1, 2))
+        return images.flatten(1) @ self.weight + self.product * top * bottom
+
+
+Places = tuple[nn.Module, Tensor, Tensor, Tensor, Tensor]
+
+
+def mixed_difference(d: nn.Module, x: Tensor, y: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    return d(x) - d(torch.where(first, y, x)) - d(torch.where(second, y, x)) + d(torch.where(first | second, y, x))
+
+
+def mixed_mistakes(d: nn.Module, x: Tensor, y: Tensor, first: Tensor, second: Tensor) -> dict[str, Any]:
+    right = mixed_difference(d, x, y, first, second)
+    one, two, both = d(torch.where(first, y, x)), d(torch.where(second, y, x)), d(torch.where(first | second, y, x))
+    blank = torch.zeros_like(x)
+    return {
+        "the sign is turned: the image as it is and the one with both places changed count positive, the two with one "
+        "place changed negative.": -right,
+        "the image with both places changed is missing: without it, a D that only adds up is not told from one that "
+        "compares.": d(x) - one - two,
+        "the image as it is is missing.": both - one - two,
+        "all four are added: two of them are subtracted.": d(x) + one + two + both,
+        "this is a plain difference, between both places changed and none: a D that only adds up has one, too.":
+        either(both - d(x), d(x) - both),
+        "the places are blanked; they are to be taken from the other image.":
+        mixed_difference(d, x, blank, first, second),
+        "the two images are mixed pixel by pixel, or the whole image is changed: only the places marked True come from "
+        "the other.": either(d(x) - one - two + d(y), mixed_difference(d, x, (x + y) / 2, first, second)),
+        "both changed images have the same place changed; one has the first, one the second.":
+        either(d(x) - 2 * one + both, d(x) - 2 * two + both),
+        "the sign is lost: give the difference itself, negative or not.": either(right.abs(), right.clamp(min=0)),
+        "it is averaged over the images; there is one number for each.": either(right.mean(), right.abs().mean()),
+    }  # fmt: skip
+
+
+def two_corners(product: float) -> Callable[[], list[Places]]:
+    """A D, two batches of images, and two places that do not overlap: opposite corners, and single pixels."""
+
+    def places() -> list[Places]:
+        d = CornersDiscriminator(product)
+        x, y = torch.rand(3, 1, 4, 4) * 2 - 1, torch.rand(3, 1, 4, 4) * 2 - 1
+        top, bottom, dot, other = (torch.zeros(4, 4, dtype=torch.bool) for _ in range(4))
+        top[:2, :2], bottom[2:, 2:], dot[0, 0], other[3, 3] = True, True, True, True
+        return [(d, x, y, top, bottom), (d, x, y, dot, other), (d, x, y, other, dot)]
+
+    return places
+
+
+MIXED = Value(
+    right=mixed_difference,
+    given=two_corners(1.5),
+    mistakes=mixed_mistakes,
+    what="the mixed difference",
+    hint="one number for each image",
+    wrong="for a D that multiplies two corners yours{place} is {got:.4f}; it should be {right:.4f}.",
+)
+ADDED = MIXED.at(
+    two_corners(0.0),
+    but="right for a D that compares two places, but for one that adds up pixels ",
+    wrong="yours{place} is {got:.4f}; it should be {right:.4f}.",
 )
 
 # --- discriminator_loss ---
@@ -216,6 +290,9 @@ NORMED_UPDATE = UPDATE.at(
 
 CHECKS: dict[str, Check] = {
     "upsampled_size": exercise(SIZE, passed=f"Right for all {len(LAYERS)} layers tried."),
+    "mixed_difference": exercise(
+        MIXED, ADDED, passed="Right for a D that multiplies two corners, and 0 for one that only adds up pixels."
+    ),
     "discriminator_loss": exercise(
         LOSS, FOOLED_LOSS, passed="Its value, D's gradient, none for G, and very large logits: all right."
     ),

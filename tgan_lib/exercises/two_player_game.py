@@ -294,11 +294,12 @@ def middles_apart(real: Tensor, fake: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def by_heart(real: Tensor, fake: Tensor) -> Callable[[Tensor], Tensor]:
-    """A D that is right and sure where it was fitted, and knows nothing elsewhere: a logit of 1 there."""
+    """A D that is right and sure where it was fitted, and elsewhere guesses by the numbers of points it was given."""
+    guess = (len(real) - len(fake)) / 10
 
     def logits(x: Tensor) -> Tensor:
         known = [(x[:, None] == points[None]).all(2).any(1) for points in (real, fake)]
-        return 1 + 4 * known[0].float() - 6 * known[1].float()
+        return guess + 4 * known[0].float() - 6 * known[1].float()
 
     return logits
 
