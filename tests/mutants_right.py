@@ -43,6 +43,13 @@ RIGHT: dict[str, dict[str, str]] = {
         "return -(weights * logits).sum() -> (.flip(0))": "it is one number",
         "then logits.requires_grad_()": "it wants gradients already",
     },
+    "mixed_difference": {
+        "return discriminator(torch.where(place, y, x)) -> (.detach())": "nobody learns from it",
+        "return discriminator(x) - changed(first) - changed(second) + changed(first | second) -> (.detach())": "nobody learns from it",
+        "first | second -> exchanged": "either order",
+        "first and second exchanged": "either order",
+        "then discriminator.requires_grad_()": "it wants gradients already",
+    },
     "held_out_js": {
         "with torch.no_grad(): -> without it": "it may carry a gradient",
         "js = math.log(2) - (on_real.mean() + on_fake.mean()) / 2 -> (.detach())": "it is detached already",

@@ -55,7 +55,8 @@ SIZE = Value(
 
 
 class CornersDiscriminator(nn.Module):
-    """Images (N, 1, 4, 4) -> logits (N,): a weighted sum of pixels, and a product of two corners' sums."""
+    """Images (N, 1, 4, 4) -> logits (N,): a weighted sum of pixels, and a product of two corners' sums, which counts
+    more the lighter a third corner is."""
 
     def __init__(self, product: float) -> None:
         super().__init__()
@@ -64,7 +65,8 @@ class CornersDiscriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         top, bottom = images[:, 0, :2, :2].sum((1, 2)), images[:, 0, 2:, 2:].sum((1, 2))
-        return images.flatten(1) @ self.weight + self.product * top * bottom
+        third = 1 + images[:, 0, 0, 3] / 2
+        return images.flatten(1) @ self.weight + self.product * top * bottom * third
 
 
 Places = tuple[nn.Module, Tensor, Tensor, Tensor, Tensor]
