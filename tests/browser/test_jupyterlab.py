@@ -88,7 +88,7 @@ def look_at(visit: Visit, notebook: dict[str, Any]) -> None:
     )
     prose = "\n".join(page.locator(".jp-MarkdownOutput").all_inner_texts())
     assert "This chapter" in prose
-    assert "Predict before you read on" in prose
+    assert "Exercise 1: can it compare?" in prose
     raw = re.findall(r"\{[\w:-]+\}`?|:::.*|\[[^\]]*\]\(.*", prose)
     assert raw == [], "MyST or Markdown that JupyterLab shows as it is written"
     folds = page.locator(".jp-MarkdownOutput details")

@@ -156,7 +156,7 @@ def test_the_chapters_explorer_moves_with_no_kernel(
     visit.page.wait_for_selector(".tgx[data-ready]")
     picture = "document.querySelector('.tgx canvas[role=img]').toDataURL()"
     before = visit.page.evaluate(picture)
-    visit.page.get_by_role("slider", name="slant").focus()
+    visit.page.get_by_role("slider", name="glasses").focus()
     for _ in range(20):
         visit.page.keyboard.press("ArrowRight")
     visit.page.wait_for_function(f"before => {picture} !== before", arg=before)
