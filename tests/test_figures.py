@@ -101,6 +101,18 @@ def test_words_in_a_lines_colour_can_be_changed_by_the_page_and_lines_cannot() -
     assert f"stroke: {plots.COLOURS[0]}" in svg
 
 
+def test_places_are_short_and_words_keep_their_digits() -> None:
+    _, ax = plt.subplots()
+    ax.plot([0, 1 / 3, 1], [0, 1 / 7, 1])
+    ax.set_title("0.12345678")
+    shown = plots.show(ax, alt="one line")
+    [svg] = drawings(shown)
+    paths = [path.get("d", "") for path in svg.iter("{http://www.w3.org/2000/svg}path")]
+    assert paths
+    assert all(not re.search(r"\.\d{3}|\n", path) for path in paths)
+    assert "0.12345678" in words(svg)
+
+
 def test_names_stand_at_the_ends_of_their_lines_and_not_on_one_another() -> None:
     _, ax = plt.subplots()
     for name, height in (("a", 0.5), ("b", 0.5), ("c", 0.0), ("_hidden", 0.3)):
