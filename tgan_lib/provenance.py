@@ -23,7 +23,7 @@ def device_in_words() -> str:
     with suppress(OSError):  # Linux has it, and not every container lets it be read
         named = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), flags=re.M)
         model = named[1].strip() if named else model
-    return f"CPU, {cores} cores: {model}"
+    return f"CPU, {cores} core{'s' * (cores != 1)}: {model}"
 
 
 def provenance() -> dict[str, Any]:
