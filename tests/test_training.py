@@ -311,3 +311,10 @@ def test_a_run_whose_rates_fall_equals_adam_with_these_rates_and_resumes_exactly
     again = small()
     train(again, digits, steps=4, run_dir=tmp_path, **options)
     assert_same(weights(whole), weights(again))
+
+
+def test_a_history_says_what_was_measured(digits: Images) -> None:
+    history = train(small(), digits, steps=2, batch_size=8, log_every=1, progress=False)
+    assert "d_loss" in history
+    assert "distance" not in history
+    assert list(history)[:3] == ["step", "images", "seconds"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,10 @@ class History:
 
     def __getitem__(self, name: str) -> list[float]:
         return self.column(name, of=name)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of all that was measured, so that `"distance" in history` has an answer."""
+        return iter(dict.fromkeys(name for record in self.records for name in record))
 
     def column(self, name: str, *, of: str) -> list[float]:
         """Column `name` of the records in which both it and `of` were measured."""
