@@ -10,17 +10,22 @@ that a chapter opened alone (on Colab, say) finds them too.
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import one_of, unknown_name
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _BUILT = Path(__file__).parent / "_results"  # a copy that setup.py puts into an installed library
 FOLDER = (
@@ -154,3 +159,13 @@ def picture(name: str) -> NDArray[np.uint8]:
     from PIL import Image
 
     return np.asarray(Image.open(FOLDER / f"{name}.png"))
+
+
+def samples_of(stored: str) -> Tensor:
+    """Square samples that a study's cell keeps, a PNG in base64 with one below the other: uint8 (N, C, s, s)."""
+    import torch
+    from PIL import Image
+
+    sheet = np.array(Image.open(io.BytesIO(base64.b64decode(stored))))
+    side = sheet.shape[1]
+    return torch.from_numpy(sheet).reshape(len(sheet) // side, side, side, -1).permute(0, 3, 1, 2)

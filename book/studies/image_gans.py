@@ -13,20 +13,16 @@ and the script can be stopped and started again.
 
 from __future__ import annotations
 
-import base64
 import tempfile
 import time
 from functools import cache, partial
 from typing import Any
 
 import torch
-from measured import limit, medians, trajectory
+from measured import limit, medians, pictured, trajectory
 from study import Part, Study, command_line
-from torch import Tensor
-from torchvision.io import encode_png
 
 from tgan_lib import GAN, Distance, data, train
-from tgan_lib.data.pixels import to_uint8
 from tgan_lib.metrics import speckle
 from tgan_lib.networks import count_parameters
 
@@ -65,12 +61,6 @@ def crossed(generator: str, discriminator: str, seed: int) -> GAN:
     gan = built(HALVES[generator], seed)
     gan.discriminator = built(HALVES[discriminator], seed).discriminator
     return gan
-
-
-def picture(samples: Tensor) -> str:
-    """The first samples (n, 1, 28, 28), one below the other, as a PNG in base64."""
-    pixels = to_uint8(samples[:PICTURED]).cpu().reshape(1, -1, 28)
-    return base64.b64encode(encode_png(pixels).numpy().tobytes()).decode()
 
 
 def make(quick: bool = False) -> Study:
@@ -122,7 +112,7 @@ def make(quick: bool = False) -> Study:
                 found["speckle"].append(round(speckle(made), 4))
                 found["classes"].append(distance.classes(gan, 1000 if not quick else 100).tolist())
                 if seed == SEEDS[0]:
-                    found.setdefault("pictures", []).append(picture(made))
+                    found.setdefault("pictures", []).append(pictured(made[:PICTURED]))
         found["second"] = round(second().of_images(made[: second().n]), 2)  # it sees the end alone
         print(f"{network}, seed {seed}: {found['distance']}, {found['second']}", flush=True)
         return found
@@ -134,7 +124,7 @@ def make(quick: bool = False) -> Study:
         )
         print(f"G {generator}, D {discriminator}, seed {seed}: {found['distance']}", flush=True)
         made = gan.sample(distance.n, seed=distance.seed)
-        return found | {"speckle": round(speckle(made), 4), "picture": picture(made)}
+        return found | {"speckle": round(speckle(made), 4), "picture": pictured(made[:PICTURED])}
 
     shuffled = tested.data[torch.randperm(len(tested), generator=torch.Generator().manual_seed(0))]
     settings = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import statistics
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -9,9 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torchvision.io import encode_png
 
 from tgan_lib import GAN, Distance, budget, data, train
 from tgan_lib.chapters.fine_tuning import accuracy
+from tgan_lib.data.pixels import to_uint8
 from tgan_lib.features import extract
 from tgan_lib.metrics import frechet_between, moments
 
@@ -93,6 +96,14 @@ def trajectory(
     if timed:
         found["seconds"] = round(float(history.notes["seconds"]), 1)
     return found | ({"distance_without_average": [round(d, 3) for d in latest]} if also_latest else {})
+
+
+def pictured(samples: Tensor) -> str:
+    """Samples (n, C, s, s) in [-1, 1], one below the other as a PNG in base64, for a study's cell:
+    `tgan_lib.results.samples_of` reads them back."""
+    pixels = to_uint8(samples).cpu()
+    sheet = pixels.transpose(0, 1).reshape(pixels.shape[1], -1, pixels.shape[-1])
+    return base64.b64encode(encode_png(sheet).numpy().tobytes()).decode()
 
 
 def distance_of(distance: Distance, samples: Tensor) -> float:
