@@ -104,6 +104,9 @@ RIGHT: dict[str, dict[str, str]] = {
     "spectrally_normalised": {
         "then weight.requires_grad_()": "asked for the value alone; the mark is taken off again",
     },
+    "growth": {
+        "return np.abs(np.linalg.eigvals(matrix)).max() -> as a float": "a plain number is taken too",
+    },
     "r1_penalty": {
         "x = x.detach().clone().requires_grad_() -> (.flip(0))": "the order of the images is free",
         "x.detach().clone() -> without .clone()": "detach gives a new tensor, and nothing writes into it",

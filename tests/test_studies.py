@@ -186,7 +186,7 @@ def test_every_stored_study_is_complete_and_comes_from_a_script_of_ours(path: Pa
     assert [len(counts) >= seeds, min(counts) >= each] == [True, True], counts
 
 
-LONG = "augmentation cross_domain face_off measuring pretrained_discriminators small_updates source_to_target"  # 3 s
+LONG = "augmentation cross_domain face_off measuring pretrained_discriminators small_updates source_to_target stability"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from tgan_lib import penalties
 from torch.nn import functional as F
@@ -138,7 +139,44 @@ def smoothed_of(log):
     return smoothed_discriminator_loss
 
 
+# --- growth ---
+
+
+def growth_reference(g_rate, d_rate, gamma, beta):
+    def play_round(theta, psi, v_theta, v_psi):
+        v_psi = beta * v_psi + (1 - beta) * (theta / 2 + gamma * psi)
+        psi = psi - d_rate * v_psi
+        v_theta = beta * v_theta - (1 - beta) * psi / 2
+        return theta - g_rate * v_theta, psi, v_theta, v_psi
+
+    matrix = np.array([play_round(*unit) for unit in np.eye(4)]).T
+    return np.abs(np.linalg.eigvals(matrix)).max()
+
+
+def growth_by_products(g_rate, d_rate, gamma, beta):
+    """D's half of a round times G's; G goes first, which has the same eigenvalues."""
+    d_half, g_half = torch.eye(4), torch.eye(4)
+    d_half[3] = torch.tensor([(1 - beta) / 2, (1 - beta) * gamma, 0, beta])
+    d_half[1] -= d_rate * d_half[3]
+    g_half[2] = torch.tensor([0, (beta - 1) / 2, beta, 0])
+    g_half[0] -= g_rate * g_half[2]
+    return torch.linalg.eigvals(d_half @ g_half).abs().max()
+
+
+def growth_by_rows(g_rate, d_rate, gamma, beta):
+    """Transposed, as a plain float: rows that are images of units have the same eigenvalues."""
+    rows = []
+    for unit in np.eye(4):
+        theta, psi, v_theta, v_psi = unit
+        v_psi = beta * v_psi + (1 - beta) * (0.5 * theta + gamma * psi)
+        psi -= d_rate * v_psi
+        v_theta = beta * v_theta - (1 - beta) * 0.5 * psi
+        rows.append([theta - g_rate * v_theta, psi, v_theta, v_psi])
+    return float(max(abs(np.linalg.eigvals(rows))))
+
+
 RIGHT: dict[str, list[Answer]] = {
+    "growth": [growth_reference, growth_by_products, growth_by_rows],
     "spectrally_normalised": [
         norm_reference, norm_by_singular_values, norm_by_eigenvalues, norm_by_power_iteration, iterate(20),
         norm_by_traced_iteration, lambda w: w / torch.linalg.norm(w.flatten(1), ord=2),
@@ -150,6 +188,13 @@ RIGHT: dict[str, list[Answer]] = {
 }  # fmt: skip
 
 WRONG: dict[str, list[tuple[Answer, str]]] = {
+    "growth": [
+        (lambda *given: 1.01 * growth_reference(*given), "it should be 0."),
+        (lambda *given: growth_reference(*given) if given[3] else 0.995, "keeps its distance, 1.0000"),
+        (lambda g, d, gamma, beta: growth_reference(g, d, gamma, max(beta, 0)), "beta -0.3 yours is"),
+        (lambda g, d, gamma, beta: growth_reference(g, d, min(gamma, 1), beta), "gamma 3 and beta 0.9 yours is"),
+        (lambda *given: np.array([growth_reference(*given)] * 2), "shape (2,)"),
+    ],
     "spectrally_normalised": [
         (lambda w: torch.linalg.matrix_norm(w.flatten(1), 2), "shape (); the normalised weight is"),
         (lambda w: norm_reference(w).flatten(1), "shape (3, 8)"),

@@ -1,4 +1,5 @@
-"""Checks of the chapter "Stability": a weight divided by its largest stretch, R1, the smoothed discriminator loss."""
+"""Checks of the chapter "Stability": a round's growth, a weight divided by its largest stretch, R1, the smoothed
+discriminator loss."""
 
 from __future__ import annotations
 
@@ -225,7 +226,120 @@ FAR_SMOOTHED = SMOOTHED.at(
     wrong="{got:.1f}, and {right:.0f} is right: the log is held back by an epsilon or a clamp. Start from the logits.",
 )
 
+# --- growth ---
+
+SETTINGS = (0.5, 1.2, 0.6, 0.5)  # G's rate, D's, the weight of the penalty, the momentum
+
+
+def round_of(
+    g_rate: float,
+    d_rate: float,
+    gamma: float,
+    beta: float,
+    *,
+    slope: float = 0.5,
+    at_once: bool = False,
+    betas: tuple[float, float] | None = None,
+    whole: bool = False,
+    penalised: str = "D",
+    sign: float = 1.0,
+) -> Tensor:
+    """The matrix of a round of the game close to its middle: (theta, psi, both momenta) -> the same, a round later."""
+
+    g_beta, d_beta = betas or (beta, beta)
+    g_share, d_share = (1.0, 1.0) if whole else (1 - g_beta, 1 - d_beta)
+
+    def turn(theta: Tensor, psi: Tensor, v_theta: Tensor, v_psi: Tensor) -> Tensor:
+        v_psi = d_beta * v_psi + d_share * (slope * theta + gamma * (penalised == "D") * psi)
+        moved = psi - d_rate * v_psi
+        seen = psi if at_once else moved
+        v_theta = g_beta * v_theta + g_share * (gamma * (penalised == "G") * theta - sign * slope * seen)
+        return torch.stack([theta - g_rate * v_theta, moved, v_theta, v_psi])
+
+    return torch.stack([turn(*unit) for unit in torch.eye(4, dtype=torch.float64)], 1)
+
+
+def largest(matrix: Tensor) -> Tensor:
+    return torch.linalg.eigvals(matrix).abs().max()
+
+
+def growth(g_rate: float, d_rate: float, gamma: float, beta: float) -> Tensor:
+    return largest(round_of(g_rate, d_rate, gamma, beta))
+
+
+def growth_mistakes(*given: float) -> dict[str, Any]:
+    """What the known mistakes give for G's rate, D's, the penalty's weight, and the momentum."""
+    g_rate, d_rate, gamma, beta = given
+    right = round_of(*given)
+    values = torch.linalg.eigvals(right)
+    return {
+        "both players step at once: G's slope has the psi from before D's step. D steps first here, and G sees it.":
+        largest(round_of(*given, at_once=True)),
+        "the slopes are taken as theta and -psi: in the middle the sigmoid is a half, so they are half of that.":
+        largest(round_of(*given, slope=1.0)),
+        "this is the largest real part; what a round multiplies the distance by is the absolute value, "
+        "with the imaginary part in it.": either(values.real.max(), values.real.abs().max()),
+        "this is the largest imaginary part: it says how fast the pair turns.": values.imag.max(),
+        "this is the largest *singular* value, which says how far one round can stretch; over many rounds, the "
+        "eigenvalues count.": torch.linalg.matrix_norm(right, 2),
+        "this is the smallest of the absolute values; the largest wins in the end.": values.abs().min(),
+        "the absolute values are averaged; the largest wins in the end.": values.abs().mean(),
+        "this is the determinant's size, the product of all eigenvalues.": torch.linalg.det(right).abs(),
+        "this is the trace, the sum of all eigenvalues.": torch.trace(right),
+        "the momentum is missing: a velocity keeps beta of what it was.": largest(round_of(g_rate, d_rate, gamma, 0)),
+        "only one player has momentum; both keep beta of their velocity.":
+        either(largest(round_of(*given, betas=(beta, 0))), largest(round_of(*given, betas=(0, beta)))),
+        "the velocity takes all of each slope, as a heavy ball's does; here, and in Adam, it takes 1 - beta of it.":
+        largest(round_of(*given, whole=True)),
+        "the penalty is missing: D's slope has gamma psi as well.": largest(round_of(g_rate, d_rate, 0, beta)),
+        "the penalty is gamma / 2 psi^2, and its slope is gamma psi, not half of it or twice.":
+        either(largest(round_of(g_rate, d_rate, gamma / 2, beta)), largest(round_of(g_rate, d_rate, 2 * gamma, beta))),
+        "the penalty has the wrong sign: D's slope *adds* gamma psi, and a step goes against the slope.":
+        largest(round_of(g_rate, d_rate, -gamma, beta)),
+        "the penalty is in G's slope, or the two rates are swapped: D's weight is penalised, and h_G comes first.":
+        largest(round_of(*given, penalised="G")),  # swapped rates come to the same
+        "G runs the wrong way: with d theta = - psi / 2 as its slope, a step adds to theta.":
+        largest(round_of(*given, sign=-1.0)),
+        "the two rates are averaged or one is used for both; each player has its own.":
+        either(
+            largest(round_of(g_rate, g_rate, gamma, beta)),
+            largest(round_of(d_rate, d_rate, gamma, beta)),
+            largest(round_of((g_rate + d_rate) / 2, (g_rate + d_rate) / 2, gamma, beta)),
+        ),
+        "1 is taken away: return what a round multiplies the distance by.": largest(right) - 1,
+        "this is its logarithm: return what a round multiplies the distance by.": largest(right).log(),
+        "this is the square of it.": largest(right).square(),
+    }  # fmt: skip
+
+
+GROWTH = Value(
+    right=growth,
+    given=[SETTINGS],
+    mistakes=growth_mistakes,
+    what="the growth",
+    hint="return one number",
+    wrong="for G's rate {g_rate:g}, D's {d_rate:g}, gamma {gamma:g} and beta {beta:g} yours is {got:.4f}; it should be "
+    "{right:.4f}.",
+)
+TURNING = GROWTH.at(
+    [(0.2, 0.2, 0.0, 0.0)],
+    but="right with momentum and a penalty, but ",
+    wrong="with neither of them, the pair keeps its distance, {right:.4f}, and yours is {got:.4f}.",
+)
+THROWN = GROWTH.at(
+    [(0.2, 0.2, 0.0, 0.9), (0.1, 0.4, 3.0, 0.9), (0.2, 0.2, 0.1, -0.3)],
+    but="right with some momentum, but ",
+    wrong="for G's rate {g_rate:g}, D's {d_rate:g}, gamma {gamma:g} and beta {beta:g} yours is {got:.4f}; it should be "
+    "{right:.4f}.",
+)
+
 CHECKS: dict[str, Check] = {
+    "growth": exercise(
+        GROWTH,
+        TURNING,
+        THROWN,
+        passed="With momentum and without, with a penalty and without, and with two rates: all right.",
+    ),
     "spectrally_normalised": exercise(
         NORMALISED,
         SHRINKING,
