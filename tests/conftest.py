@@ -1,9 +1,15 @@
-"""What a run says at its end: how long each notebook took, and which tests had no browser to run in."""
+"""Ctrl-C reaches the tests that press it; and what a run says at its end: how long each notebook took, and which tests
+had no browser to run in."""
 
 from __future__ import annotations
 
+import signal
 from collections import defaultdict
 from typing import Any
+
+# A shell lets what it starts in the background ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NO_BROWSER = "needs Chromium"
 
