@@ -11,7 +11,7 @@ from torch import nn
 from tgan_lib.gan import GAN
 from tgan_lib.networks import NETWORKS
 
-SIZES = (16, 28, 32, 64, 128)
+SIZES = (16, 28, 32, 64, pytest.param(128, marks=pytest.mark.slow))
 SEEING = [
     ("conv", {}),
     ("conv", {"blocks": "residual"}),

@@ -28,7 +28,7 @@ STRIPES = r"""() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["http", "file"])
+@pytest.mark.parametrize("scheme", [pytest.param("http", marks=pytest.mark.slow), "file"])
 def test_it_trains_without_a_kernel_when_asked(play: Callable[..., Visit], scheme: str) -> None:
     page = (visit := play(scheme, reduced_motion="no-preference")).page
     still = page.evaluate(PLANE)

@@ -11,6 +11,10 @@ from visits import Visit
 
 pytestmark = pytest.mark.browser
 
+SCREENS = [(390, 844), (1280, 720)] + [
+    pytest.param(size, marks=pytest.mark.slow) for size in ((390, 664), (640, 450), (844, 390))
+]
+
 
 def test_three_seconds_by_itself_when_it_comes_into_view(play: Callable[..., Visit]) -> None:
     page = (visit := play(page="folded", reduced_motion="no-preference", rested=False)).page
@@ -137,7 +141,7 @@ def test_the_controls_wait_behind_a_button(play: Callable[..., Visit]) -> None:
     visit.assert_clean()
 
 
-@pytest.mark.parametrize("size", [(390, 844), (390, 664), (640, 450), (1280, 720), (844, 390)], ids=str)
+@pytest.mark.parametrize("size", SCREENS, ids=str)
 def test_the_picture_is_in_view_at_every_control(play: Callable[..., Visit], size: tuple[int, int]) -> None:
     page = play(width=size[0]).page
     page.set_viewport_size({"width": size[0], "height": size[1]})

@@ -41,7 +41,7 @@ def open_folds(visit: Visit) -> list[bool]:
     return found
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), pytest.param(390, True, marks=pytest.mark.slow)])
 def test_one_switch_opens_all_code_and_the_visit_keeps_it(
     open_page: Callable[..., Visit], site_url: str, width: int, dark: bool
 ) -> None:

@@ -27,7 +27,6 @@ SHAPES = {
 SOME = SHAPES | {
     "book/start/how_to_use",
     "book/loss/01_two_player_game",
-    "book/loss/06_measuring",
     "book/finetuning/16_face_off",
 }
 SOME_AND_SLOW = [
