@@ -28,7 +28,10 @@ WORKER = [sys.executable, str(Path(__file__).with_name("kill_worker.py"))]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 STEPS, MORE = 125, 50
 SLACK = 2  # steps, beyond the one at which a signal is due, that a child takes at full speed
-KILLS, FEWER = 24, 10  # at random instants, in `make test-all` and `make test`; one more at every point of a save
+KILLS, FEWER = (
+    24,
+    10,
+)  # at random instants, in `make test-all` and `make test`; one more at every point of a save
 
 
 class Zygote:

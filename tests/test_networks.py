@@ -23,6 +23,7 @@ DISCRIMINATORS: list[tuple[str, dict[str, Any]]] = [
     ("dcgan", {"blocks": "residual", "norm": "batch"}),
     ("dcgan", {"blocks": "dense", "norm": "spectral"}),
     ("dcgan", {"pooling": True, "dropout": 0.2}),
+    ("conv", {"minibatch_std": 2}),
     ("resnet", {"norm": "none"}),
     ("modern", {"blocks": 2, "cardinality": 1}),
 ]
@@ -72,7 +73,9 @@ def test_a_batch_of_one_is_a_batch(network: str, options: dict[str, Any]) -> Non
 
 
 @every_discriminator
-def test_each_image_is_judged_alone_unless_a_batch_norm_mixes(network: str, options: dict[str, Any]) -> None:
+def test_each_image_is_judged_alone_unless_a_batch_is_compared(network: str, options: dict[str, Any]) -> None:
+    if "minibatch_std" in options:
+        pytest.skip("it compares the images of a batch: test_minibatch_std")
     discriminator = build(network, **options).discriminator.eval()
     x = noise(4)
     torch.testing.assert_close(discriminator(x)[1:2], discriminator(x[1:2]), atol=1e-6, rtol=1e-5)

@@ -13,7 +13,9 @@ A gradient penalty looks at g(x), the gradient of D's logit of one image in the 
 A weight multiplies them from outside: gamma for the first two, lambda (10 in their papers) for the others. Norms
 are per image, over all of its numbers, and E is the batch mean, so that the penalty of a batch is the mean of its
 images' penalties. The gradient of the batch's *sum* of logits is then all that is needed, since no logit depends
-on another image; batch norm breaks this, see `wgan_gp`. Values are float32 at least, computed outside of autocast.
+on another image; batch norm breaks this, see `wgan_gp`. So, mildly, does `networks.parts.MinibatchStd`: g(x) then
+holds what an image does to its neighbours' logits too, as in its authors' own code. Values are float32 at least,
+computed outside of autocast.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ And what the search of book/studies/defaults.py chose among, which makes the net
     head                   D's: "linear", one linear map of that last map, as published; or "hidden", a layer of 128
                            and a leaky ReLU between. A linear end adds up what it sees here and there, and so cannot
                            see whether two far parts of an image belong together; a hidden layer can.
+    minibatch_std          D's: 0, or how many images of a batch are compared in one map more (`parts.MinibatchStd`)
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from .parts import (
     Dense,
     Discriminator,
     Generator,
+    MinibatchStd,
     Residual,
     add_spectral_norm,
     check_module,
@@ -149,6 +151,7 @@ def dcgan_encoder(
     init: str = "dcgan",
     start: int | None = None,
     head: str = "linear",
+    minibatch_std: int = 0,
 ) -> nn.Sequential:
     """The generator's mirror, (N, channels, size, size) -> (N, outputs).
 
@@ -166,7 +169,9 @@ def dcgan_encoder(
         layers += [*dropped(dropout), *block(width, 2 * width, partial(halve, odd=side % 2 == 1))]
         width *= 2
     ends = pick("head", HEADS, head)
-    layers += [*dropped(dropout), nn.Flatten(), *ends(width * start * start, outputs)]
+    compared = [MinibatchStd(minibatch_std)] if whole_number("minibatch_std", minibatch_std, 0) else []
+    layers += [*dropped(dropout), *compared, nn.Flatten()]
+    layers += ends((width + len(compared)) * start * start, outputs)
     net = nn.Sequential(*layers).apply(pick("init", INITS, init))
     return net.apply(add_spectral_norm) if norm == "spectral" else net
 
@@ -264,7 +269,7 @@ GENERATOR_OPTIONS = {
     "init": "init",
     "start": "start",
 }
-DISCRIMINATOR_OPTIONS = ("norm", "blocks", "dropout", "pooling", "init", "start", "head")
+DISCRIMINATOR_OPTIONS = ("norm", "blocks", "dropout", "pooling", "init", "start", "head", "minibatch_std")
 
 
 def split_options(network: str, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

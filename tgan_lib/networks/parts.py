@@ -118,6 +118,34 @@ class Dense(nn.Module):
         return torch.cat([self.skip(x), self.main(x)], 1)
 
 
+class MinibatchStd(nn.Module):
+    """One map more, which says how unlike the images of a batch are: (N, C, H, W) -> (N, C + 1, H, W).
+
+    The standard deviation of each number over `group` images, averaged over all channels and places: one number for a
+    group, repeated over a map (Karras, Aila, Laine and Lehtinen 2018, "Progressive Growing of GANs for Improved
+    Quality, Stability, and Variation", section 3, where the group is the batch). A group is made of neighbours in the
+    batch; where the last one is short, it borrows the batch's first images. One image alone has 0.
+
+    With it a logit depends on other images, so D can say that fakes are too much alike, which no D can that looks at
+    one image at a time. Reals and fakes must then not share a pass.
+    """
+
+    def __init__(self, group: int) -> None:
+        super().__init__()
+        self.group = whole_number("minibatch_std", group, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, _, height, width = x.shape
+        size = min(self.group, n)
+        groups = -(-n // size)
+        order = torch.arange(groups * size, device=x.device) % n
+        precise = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        numbers = precise.flatten(1)[order].unflatten(0, (groups, size))
+        deviation = (numbers.var(1, correction=0) + 1e-8).sqrt().mean(1)  # 1e-8: a root has no slope at 0
+        maps = deviation.repeat_interleave(size)[:n].to(x.dtype)
+        return torch.cat([x, maps[:, None, None, None].expand(n, 1, height, width)], 1)
+
+
 def layers(module: nn.Module) -> list[list[nn.Module]]:
     """The layers of a generator or discriminator, in the order in which a batch passes them.
 

@@ -20,6 +20,7 @@ from ..data.images import Images
 from ..data.sampling import Sampler
 from ..device import training_mode
 from ..gan import GAN
+from ..networks.parts import MinibatchStd
 from ..penalties import PENALTIES, Augmented, clip_weights, half_squared_norm
 from .averaging import Averages
 from .cuda_graph import Capture
@@ -65,10 +66,12 @@ class Run:
         self.noise = torch.Generator(device).manual_seed(settings.seed + 1 + self.world.rank)
         pool = len(images) * (1 + settings.mirror)
         self.sampler = Sampler(pool, settings.batch_size, seed=settings.seed, device=device)
-        # Where batch norm in D averages over reals and fakes apart, as is usual, they may not share a pass.
-        norms = [m for m in gan.discriminator.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        # Where D compares images of a batch, reals and fakes apart, as is usual, they may not share a pass.
+        inside = list(gan.discriminator.modules())
+        norms = [m for m in inside if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        compares = any(isinstance(m, MinibatchStd) for m in inside)
         self.penalty_shares_forward = self.dtype is None and set(settings.penalties) <= {"r1", "r2"}
-        self.concat_real_fake = not any(norm.training for norm in norms)
+        self.concat_real_fake = not (compares or any(norm.training for norm in norms))
         self.capture = Capture(self.update, self.noise) if capture else None
         self.averages: Averages | None = None  # of power functions, where `train` was asked to keep some
         self.step = 0

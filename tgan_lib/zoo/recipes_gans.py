@@ -40,7 +40,13 @@ SHARED: dict[str, Any] = {
     **{"rate_decay": (6000, 12_000), "steps": 12_000, "precision": "bf16"},
 }
 PEEPS_32 = SHARED | {"penalties": {"r1": 3.0}, "learning_rate": (1e-3, 1e-3)}
-PEEPS_64 = SHARED | {"penalties": {"r1": 20.0}, "learning_rate": (1e-3, 1e-3)}
+PEEPS_64 = SHARED | {
+    "loss": "relativistic",
+    "penalties": {"r1": 5.0},
+    "learning_rate": (1e-3, 1e-3),
+    "rate_decay": (8000, 16_000),
+    "steps": 16_000,
+}
 GREY = SHARED | {
     "penalties": {"r1": 0.1},
     "learning_rate": (2e-3, 2e-3),
@@ -77,7 +83,7 @@ GANS: dict[str, Recipe] = {
         about_data=PEEPS,
         licence="weights MIT; data CC0 1.0 (Pablo Stanley)",
         data={"name": "portraits:peeps"},
-        gan=conv(64, 3),
+        gan=conv(64, 3) | {"minibatch_std": 4},
         train=PEEPS_64,
         features="portraits-v1",
         directions="portraits",
