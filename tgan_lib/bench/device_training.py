@@ -27,8 +27,13 @@ RATES: dict[str, Any] = {"learning_rate": 5e-4, "betas": (0.5, 0.99), "ema_half_
 TRAININGS: dict[str, dict[str, Any]] = {
     "peeps-64": {
         "data": {"name": "portraits:peeps"},
-        "gan": {"network": "conv", "size": 64, "channels": 3, "latent_dim": 64, "width": 32},
-        "train": RATES | {"penalties": {"r1": 2.0}, "penalty_every": 4, "batch_size": 32, "steps": 30_000},
+        "gan": {
+            **{"network": "conv", "size": 64, "channels": 3, "latent_dim": 64, "width": 32},
+            "minibatch_std": 4,
+        },
+        "train": RATES
+        | {"loss": "relativistic", "penalties": {"r1": 2.0}, "penalty_every": 4}
+        | {"batch_size": 32, "steps": 30_000},
         "features": "portraits-v1",
     },
     "cifar10": {
