@@ -40,7 +40,7 @@ SHARED: dict[str, Any] = {
     **{"rate_decay": (6000, 12_000), "steps": 12_000, "precision": "bf16"},
 }
 PEEPS_32 = SHARED | {"penalties": {"r1": 3.0}, "learning_rate": (1e-3, 1e-3)}
-# A D that sees four images at a time (`minibatch_std`) keeps the kinds of hair apart that it lost without.
+# With a D that sees four images at a time (`minibatch_std`), kinds of hair stay that were lost without it.
 PEEPS_64 = SHARED | {
     "loss": "relativistic",
     "penalties": {"r1": 2.0},
