@@ -19,6 +19,7 @@ from study import Study, command_line
 from torch import Tensor
 
 from tgan_lib import GAN, Distance, data, train
+from tgan_lib.data.attributes import Attributes
 from tgan_lib.metrics.counting import name_attributes, total_variation, vanished
 from tgan_lib.networks.parts import MinibatchStd
 
@@ -50,6 +51,10 @@ def make(quick: bool = False) -> Study:
     def distance() -> Distance:
         return Distance(images("train"), features="portraits-v1", n=samples)
 
+    @cache
+    def real() -> Attributes:
+        return name_attributes(images("test"))
+
     def compute(loss: str, view: str, seed: int) -> dict[str, Any]:
         gan = GAN.build(**BUILT, width=width, seed=seed)
         if view == "one image":
@@ -67,20 +72,20 @@ def make(quick: bool = False) -> Study:
             progress=False,
             **TRAINED,
         )
-        made, real = gan.sample(samples, seed=distance().seed), images("test")
-        named, theirs = name_attributes(made), name_attributes(real)
-        moved = total_variation(named, theirs)
+        made = gan.sample(samples, seed=distance().seed)
+        named = name_attributes(made)
+        moved = total_variation(named, real())
         found = {
             "distance": round(distance().of_images(made), 3),
             "hair": round(moved["hair"], 4),
             "total_variation": {name: round(value, 4) for name, value in moved.items()},
-            "gone": len(vanished(named, theirs).get("hair", [])),
+            "gone": len(vanished(named, real()).get("hair", [])),
         }
         print(f"{loss}, {view}, seed {seed}: {found}", flush=True)
         return found
 
     order = torch.randperm(len(images("train")), generator=torch.Generator().manual_seed(0))[:samples]
-    by_chance = total_variation(name_attributes(images("train").data[order]), name_attributes(images("test")))
+    by_chance = total_variation(name_attributes(images("train").data[order]), real())
     settings = {
         "built": BUILT | {"width": width},
         "trained": TRAINED,
@@ -92,7 +97,9 @@ def make(quick: bool = False) -> Study:
         "floor": round(distance().of_images(images("test").data[:samples]), 3),
         "threads": torch.get_num_threads(),
     }
-    return Study("batch_view", {"loss": LOSSES, "view": VIEWS, "seed": SEEDS}, settings, compute)
+    axes = {"loss": LOSSES, "view": VIEWS, "seed": SEEDS}
+    smallest = {"loss": LOSSES[:1], "seed": SEEDS[:1]} if quick else None
+    return Study("batch_view", axes, settings, compute, smallest=smallest)
 
 
 if __name__ == "__main__":

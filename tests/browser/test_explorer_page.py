@@ -19,7 +19,7 @@ from tgan_lib.widgets.explorer.twin import seeded_latents
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("scheme", ["http", "file"])
+@pytest.mark.parametrize("scheme", [pytest.param("http", marks=pytest.mark.slow), "file"])
 def test_a_slider_changes_the_picture_without_a_kernel(
     explore: Callable[..., Visit], gan: GAN, scheme: str
 ) -> None:

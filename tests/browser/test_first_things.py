@@ -30,7 +30,6 @@ DOUBT = 0.4  # screens of the box at the top of chapters 9 to 16, which stands u
 SOME = {
     "01_two_player_game",
     "06_measuring",
-    "08_transfer_basics",
     "16_face_off",
 }  # the others: `make test-all`
 NAMES = [

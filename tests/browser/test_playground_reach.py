@@ -204,8 +204,14 @@ def test_a_phone_has_room_for_fingers(play: Callable[..., Visit]) -> None:
     visit.assert_clean()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(
+    ("dark", "width"),
+    [
+        (False, 1280),
+        (True, 390),
+        *(pytest.param(dark, width, marks=pytest.mark.slow) for dark, width in ((True, 1280), (False, 390))),
+    ],
+)
 def test_axe_finds_nothing(play: Callable[..., Visit], dark: bool, width: int) -> None:
     from axe_playwright_python.sync_playwright import Axe
 

@@ -13,7 +13,7 @@ from visits import ROOT, Visit
 pytestmark = pytest.mark.browser
 
 CHAPTER = "book/loss/06_measuring"
-FIRST = {"01_two_player_game", "06_measuring", "16_face_off"}  # the others wait for `make test-all`
+FIRST = {"01_two_player_game", "16_face_off"}  # the others wait for `make test-all`
 CHAPTERS = [
     pytest.param(
         str(p.relative_to(ROOT).with_suffix("")), marks=() if p.stem in FIRST else pytest.mark.slow, id=p.stem

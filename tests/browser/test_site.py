@@ -16,17 +16,16 @@ pytestmark = pytest.mark.browser
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 ENTRIES = [entry for part in TOC["parts"] for entry in part["chapters"]]
 PAGES = [TOC["root"], *(page["file"] for entry in ENTRIES for page in (entry, *entry.get("sections", [])))]
-# One page of each shape: what takes longest runs on these in `make test`, what takes seconds on some more; all of it
-# on all pages in `make test-all`.
+# What takes longest runs on two pages in `make test`, what takes seconds on a page of each shape; all of it on all
+# pages in `make test-all`.
 SHAPES = {
     "book/index",
     "book/loss/03_image_gans",
-    "book/reference/glossary",
-    "book/reference/api_data",
 }
 SOME = SHAPES | {
+    "book/reference/glossary",
+    "book/reference/api_data",
     "book/start/how_to_use",
-    "book/loss/01_two_player_game",
     "book/finetuning/16_face_off",
 }
 SOME_AND_SLOW = [
